@@ -1,0 +1,63 @@
+// How a problem is going to be computed: the outcome of `choose`, a pure function of the problem,
+// the machine and what the caller forced. A plan is plain data; `explain` prints it.
+#pragma once
+
+#include <cstddef>
+#include <fastconv/problem.h>
+
+#include <string>
+#include <vector>
+
+namespace fastconv {
+
+// One way through the kernels. An algorithm has several: per memory layout and per class of problem.
+enum class Family : int {
+  plain,                 // direct: scalar loops that take every problem and skip every padded tap
+  direct_planar,         // direct: register tile of output channels x flattened pixels, NCHW
+  direct_channels_last,  // direct: register tile of pixels x output channels, NHWC
+  rows,                  // direct: one or few input channels per group, vectors along the row, NCHW
+  depthwise_channels_last,  // direct: one channel in and out per group, vectors along channels
+  im2col_planar,            // packed panels of unfolded input, NCHW
+  im2col_channels_last,     // packed rows of unfolded input, NHWC
+};
+inline constexpr int kFamilies = 7;
+
+const char* family_name(Family family);
+Algorithm family_algorithm(Family family);
+
+// A family that was not taken, and why.
+struct Declined {
+  Family family;
+  std::string reason;
+};
+
+struct ConvPlan {
+  Family family = Family::plain;
+  Isa isa = Isa::scalar;
+  int threads = 1;
+
+  // Register tile: output channels (or rows) and pixels (or channels) held in accumulators.
+  Index tile_m = 1, tile_n = 1;
+  // Work of phase 0 (packing shared by all threads, 0 if none) and phase 1 (computing).
+  Index tasks[2] = {0, 0};
+  std::size_t shared_bytes = 0;   // workspace written in phase 0, read in phase 1
+  std::size_t scratch_bytes = 0;  // workspace of each thread
+
+  // Blocking of phase 1: pixels per block, parts into which output channels are split, depth of a
+  // packed panel. What they mean in detail stands in the header of each kernel.
+  Index block_pixels = 0, channel_parts = 1, block_depth = 0;
+
+  std::string reason;              // why this family
+  std::vector<Declined> declined;  // why not the others
+};
+
+struct PoolPlan {
+  Isa isa = Isa::scalar;
+  int threads = 1;
+  Index tasks = 0;
+  std::size_t scratch_bytes = 0;
+  bool channels_last = false;
+  std::string reason;
+};
+
+}  // namespace fastconv
