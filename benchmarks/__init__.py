@@ -1,0 +1,1 @@
+"""Benchmark suites, peers, runner and reports behind ``fastconv bench`` and ``fastconv check``."""
