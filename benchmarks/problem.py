@@ -80,12 +80,12 @@ class Arrays(NamedTuple):
 
 
 def per_axis(value: Any, rank: int) -> tuple[int, ...]:
-    """An option as one number per spatial axis."""
+    """Return an option as one number per spatial axis."""
     return (int(value),) * rank if np.isscalar(value) else tuple(int(v) for v in value)
 
 
 def padding_pairs(problem: Problem) -> tuple[tuple[int, int], ...]:
-    """Padding before and after each spatial axis, of any form that the operators accept."""
+    """Return the padding before and after each spatial axis, whatever its form."""
     rank, value = problem.rank, problem.options.get("padding", 0)
     if value == "valid":
         return ((0, 0),) * rank
