@@ -1,7 +1,7 @@
 // Plain C++, one element at a time: runs everywhere. See generic/README.md for the contract of Vec.
 //
-// `fma` is a*b+c in two roundings unless the compiler fuses it (it does on arm64): baseline x86 has
-// no such instruction, and the correctly rounded library call costs some fifty times as much.
+// `fma` is a*b+c in two roundings: baseline x86 has no fused instruction, and the correctly rounded
+// library call costs some fifty times as much.
 #pragma once
 
 namespace fastconv::scalar {

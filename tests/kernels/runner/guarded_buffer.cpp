@@ -1,0 +1,50 @@
+#include "guarded_buffer.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <new>
+
+namespace fastconv::runner {
+
+namespace {
+constexpr std::byte kCanary{0xC5};
+}
+
+GuardedBuffer::GuardedBuffer(std::size_t bytes, Guard guard)
+    : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))), bytes_(bytes) {
+  usable_ = (bytes + page_ - 1) / page_ * page_;
+  if (usable_ == 0) usable_ = page_;
+  mapped_ = usable_ + 2 * page_;
+  void* mapping =
+      mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) throw std::bad_alloc();
+  mapping_ = static_cast<std::byte*>(mapping);
+  std::byte* usable = mapping_ + page_;
+  if (mprotect(mapping_, page_, PROT_NONE) != 0 ||
+      mprotect(usable + usable_, page_, PROT_NONE) != 0) {
+    munmap(mapping_, mapped_);
+    throw std::bad_alloc();
+  }
+  std::memset(usable, static_cast<int>(kCanary), usable_);
+  data_ = guard == Guard::after ? usable + (usable_ - bytes) : usable;
+}
+
+GuardedBuffer::~GuardedBuffer() {
+  munmap(mapping_, mapped_);
+}
+
+bool GuardedBuffer::canary_intact() const {
+  const std::byte* usable = mapping_ + page_;
+  for (const std::byte* p = usable; p != usable + usable_; ++p) {
+    if (p == data_) {
+      p += bytes_;
+      if (p == usable + usable_) break;
+    }
+    if (*p != kCanary) return false;
+  }
+  return true;
+}
+
+}  // namespace fastconv::runner
