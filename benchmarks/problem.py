@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from fastconv._output_shape import output_shape as shape_of
+from fastconv._window import (
+    conv_window,
+    output_padding_sizes,
+    pool_window,
+    transposed_window,
+)
 from numpy.typing import NDArray
 
 FILTER_OPS = frozenset({"convolve2d", "correlate2d"})
@@ -71,6 +78,17 @@ class Problem:
         return self.weight_shape[0]
 
 
+class Geometry(NamedTuple):
+    """Window, steps and borders of a problem, one number per spatial axis."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    pad_lo: tuple[int, ...]
+    pad_hi: tuple[int, ...]
+    output_padding: tuple[int, ...]
+
+
 class Arrays(NamedTuple):
     """The array arguments of a problem, in call order."""
 
@@ -79,73 +97,23 @@ class Arrays(NamedTuple):
     bias: NDArray[Any] | None
 
 
-def per_axis(value: Any, rank: int) -> tuple[int, ...]:
-    """Return an option as one number per spatial axis."""
-    return (int(value),) * rank if np.isscalar(value) else tuple(int(v) for v in value)
-
-
-def padding_pairs(problem: Problem) -> tuple[tuple[int, int], ...]:
-    """Return the padding before and after each spatial axis, whatever its form."""
-    rank, value = problem.rank, problem.options.get("padding", 0)
-    if value == "valid":
-        return ((0, 0),) * rank
-    if value == "same":
-        assert problem.weight_shape is not None
-        dilation = per_axis(problem.options.get("dilation", 1), rank)
-        totals = [d * (k - 1) for d, k in zip(dilation, problem.weight_shape[-rank:], strict=True)]
-        return tuple((t // 2, t - t // 2) for t in totals)
-    if np.isscalar(value):
-        return ((int(value), int(value)),) * rank
-    return tuple((int(p), int(p)) if np.isscalar(p) else (int(p[0]), int(p[1])) for p in value)
-
-
-def window(problem: Problem) -> tuple[int, ...]:
-    """Kernel or pooling window, one size per spatial axis."""
-    if problem.weight_shape is not None:
-        return problem.weight_shape[-problem.rank :]
-    return per_axis(problem.options["kernel_size"], problem.rank)
+def geometry(problem: Problem) -> Geometry:
+    """Return window, steps and borders of a convolution or of a pooling with fixed windows."""
+    options = problem.options
+    border = (options.get("padding", 0), options.get("dilation", 1))
+    if problem.weight_shape is None:
+        w = pool_window(problem.rank, options["kernel_size"], options.get("stride"), *border)
+    else:
+        make = transposed_window if problem.is_transposed else conv_window
+        w = make(problem.weight_shape[-problem.rank :], options.get("stride", 1), *border)
+    lo, hi = zip(*w.padding, strict=True)
+    extra = output_padding_sizes(options.get("output_padding", 0), w)
+    return Geometry(w.kernel, w.stride, w.dilation, lo, hi, extra)
 
 
 def output_shape(problem: Problem) -> tuple[int, ...]:
-    """Shape of the result of a convolution, transposed convolution, pooling or filter."""
-    if problem.is_filter:
-        return _filter_shape(problem)
-    rank, options = problem.rank, problem.options
-    lead, sizes = problem.x_shape[:-rank], problem.x_shape[-rank:]
-    if problem.is_convolution:
-        lead = (*lead[:-1], problem.out_channels)
-    if problem.op.startswith("adaptive"):
-        wanted = options["output_size"]
-        wanted = (wanted,) * rank if wanted is None or np.isscalar(wanted) else wanted
-        return (*lead, *(n if w is None else int(w) for n, w in zip(sizes, wanted, strict=True)))
-    kernel = window(problem)
-    default_stride = 1 if problem.is_convolution else kernel
-    stride = per_axis(options.get("stride") or default_stride, rank)
-    dilation = per_axis(options.get("dilation", 1), rank)
-    extra = per_axis(options.get("output_padding", 0), rank)
-    spatial = []
-    for axis, (lo, hi) in enumerate(padding_pairs(problem)):
-        extent = dilation[axis] * (kernel[axis] - 1) + 1
-        size, step = sizes[axis], stride[axis]
-        if problem.is_transposed:
-            spatial.append((size - 1) * step - lo - hi + extent + extra[axis])
-            continue
-        room = size + lo + hi - extent
-        out = room // step + 1
-        if options.get("ceil_mode"):
-            out = -(-room // step) + 1
-            if (out - 1) * step >= size + lo:
-                out -= 1
-        spatial.append(out)
-    return (*lead, *spatial)
-
-
-def _filter_shape(problem: Problem) -> tuple[int, ...]:
-    assert problem.weight_shape is not None
-    grow = {"full": 1, "same": 0, "valid": -1}[problem.options.get("mode", "full")]
-    rows, cols = problem.x_shape[:2]
-    kh, kw = problem.weight_shape
-    return (rows + grow * (kh - 1), cols + grow * (kw - 1), *problem.x_shape[2:])
+    """Shape of the result."""
+    return shape_of(problem.op, problem.x_shape, problem.weight_shape, **problem.options)
 
 
 def multiply_adds(problem: Problem) -> int:
@@ -167,7 +135,9 @@ def multiply_adds(problem: Problem) -> int:
             for n, w in zip(sizes, wanted, strict=True)
         )
         return lead * math.prod(taps)
-    taps_per_output = math.prod(window(problem))
+    taps_per_output = math.prod(
+        problem.weight_shape if problem.is_filter else geometry(problem).kernel
+    )
     if problem.is_convolution:
         assert problem.weight_shape is not None
         taps_per_output *= problem.weight_shape[1]

@@ -21,9 +21,10 @@ from .problem import Problem
 _RESERVED = frozenset({"name", "op", "x", "weight", "bias", "repeat", "quick"})
 # Order of the report: classifiers, dense prediction, other ranks, then classes of operators.
 _ORDER = (
-    "lenet alexnet vgg16 resnet18 resnet34 resnet50 googlenet mobilenet_v1 mobilenet_v2 deeplab "
-    "wavenet video3d transposed pooling filters batch16 micro"
-).split()
+    *("lenet", "alexnet", "vgg16", "resnet18", "resnet34", "resnet50", "googlenet"),
+    *("mobilenet_v1", "mobilenet_v2", "deeplab", "wavenet", "video3d"),
+    *("transposed", "pooling", "filters", "batch16", "micro"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,59 @@
+"""Peer libraries, each optional: what is not installed is named with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from ..contestant import Contestant
+from ..suites import SelectionError
+
+# Key on the command line -> module of this package and the factory in it.
+_PEERS = {
+    "torch": ("torch_modes", "Eager"),
+    "torch-channels-last": ("torch_modes", "ChannelsLast"),
+    "torch-packed": ("torch_modes", "Packed"),
+    "onnxruntime": ("onnx_runtime", "OnnxRuntime"),
+    "openvino": ("open_vino", "OpenVino"),
+    "ncnn": ("ncnn_net", "Ncnn"),
+    "opencv": ("image_filters", "OpenCv"),
+    "scipy-correlate2d": ("image_filters", "signal_direct"),
+    "scipy-ndimage": ("image_filters", "ndimage"),
+    "scipy-fft": ("image_filters", "fft"),
+    "scipy-oaconvolve": ("image_filters", "overlap_add"),
+}
+PEER_NAMES = tuple(_PEERS)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A peer that cannot be used here."""
+
+    key: str
+    reason: str
+
+
+def load_peers(names: Sequence[str] = ("all",)) -> tuple[list[Contestant], list[Missing]]:
+    """Import the named peers.
+
+    Args:
+        names: Keys of PEER_NAMES, ``"all"``, or ``"none"``.
+
+    Returns:
+        The peers that can be used, and the others with the reason.
+    """
+    unknown = [n for n in names if n not in (*PEER_NAMES, "all", "none")]
+    if unknown:
+        allowed = ", ".join(("all", "none", *PEER_NAMES))
+        raise SelectionError(f"peer: got {unknown[0]!r}; allowed: {allowed}")
+    wanted = PEER_NAMES if "all" in names else tuple(n for n in PEER_NAMES if n in names)
+    found: list[Contestant] = []
+    missing: list[Missing] = []
+    for key in wanted:
+        module, factory = _PEERS[key]
+        try:
+            found.append(getattr(import_module(f".{module}", __package__), factory)())
+        except ImportError as error:
+            missing.append(Missing(key, str(error).splitlines()[0]))
+    return found, missing

@@ -1,0 +1,132 @@
+"""PyTorch on the CPU: eager, eager on channels-last tensors, and with weights packed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from ..contestant import Arrays, DeclinedError, Prepared, Settings, as_convolution, as_image
+from ..contestant import only_float32 as decline_other_dtypes
+from ..problem import Problem, geometry
+
+_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+
+
+def _fetch(problem: Problem) -> Callable[[torch.Tensor], NDArray[Any]]:
+    return lambda y: as_image(problem, y.numpy())
+
+
+def _border(problem: Problem) -> tuple[list[int], list[int] | None]:
+    """Symmetric padding, and what functional.pad must add first where the sides differ."""
+    g = geometry(problem)
+    if g.pad_lo == g.pad_hi:
+        return list(g.pad_lo), None
+    if problem.is_transposed:
+        raise DeclinedError("transposed convolution takes the same padding on both sides")
+    last_axis_first = zip(reversed(g.pad_lo), reversed(g.pad_hi), strict=True)
+    return [0] * problem.rank, [p for pair in last_axis_first for p in pair]
+
+
+class Eager:
+    """Plain ``torch.nn.functional`` calls on contiguous tensors."""
+
+    key = "torch"
+    title = "PyTorch eager, NCHW"
+    distributions = ("torch",)
+
+    def _input(self, problem: Problem, x: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(x))
+
+    def _weight(self, problem: Problem, weight: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(weight)
+
+    def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
+        """Bind the tensors to the operator of the same name."""
+        torch.set_num_threads(settings.threads)
+        written, given = as_convolution(problem, arrays)
+        function = getattr(functional, written.op, None)
+        if function is None:
+            raise DeclinedError(f"torch.nn.functional has no {written.op}")
+        x = self._input(written, given.x)
+        options = dict(written.options)
+        if given.weight is None:
+            return Prepared(lambda: function(x, **options), _fetch(problem))
+        weight = self._weight(written, given.weight)
+        bias = None if given.bias is None else torch.from_numpy(given.bias)
+        options["padding"], extra = _border(written)
+        if extra is None:
+            return Prepared(lambda: function(x, weight, bias, **options), _fetch(problem))
+        return Prepared(
+            lambda: function(functional.pad(x, extra), weight, bias, **options), _fetch(problem)
+        )
+
+
+class ChannelsLast(Eager):
+    """The same calls on tensors whose channels are innermost in memory."""
+
+    key = "torch-channels-last"
+    title = "PyTorch eager, channels_last"
+
+    def _input(self, problem: Problem, x: NDArray[Any]) -> torch.Tensor:
+        if problem.rank not in _CHANNELS_LAST:
+            raise DeclinedError("PyTorch has no channels-last format for 1-D tensors")
+        return torch.from_numpy(np.ascontiguousarray(x)).contiguous(
+            memory_format=_CHANNELS_LAST[problem.rank]
+        )
+
+    def _weight(self, problem: Problem, weight: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(weight).contiguous(memory_format=_CHANNELS_LAST[problem.rank])
+
+
+class Packed:
+    """The operators that torch.compile emits: oneDNN weights reordered once, channels-last input.
+
+    A 1-D problem runs as 2-D with one row, because the operators take 2-D and 3-D only.
+    """
+
+    key = "torch-packed"
+    title = "PyTorch, prepacked weights"
+    distributions = ("torch",)
+
+    def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
+        """Reorder the weights for this input size."""
+        decline_other_dtypes(settings)
+        torch.set_num_threads(settings.threads)
+        written, given = as_convolution(problem, arrays)
+        if given.weight is None:
+            raise DeclinedError("pooling has no weights to pack")
+        g = geometry(written)
+        padding, extra = _border(written)
+        stride, dilation = list(g.stride), list(g.dilation)
+        output_padding = list(g.output_padding)
+        x = torch.from_numpy(np.ascontiguousarray(given.x))
+        weight = torch.from_numpy(given.weight)
+        if written.rank == 1:
+            x, weight = x.unsqueeze(2), weight.unsqueeze(2)
+            padding, stride, dilation = [0, *padding], [1, *stride], [1, *dilation]
+            output_padding = [0, *output_padding]
+        x = x.contiguous(memory_format=_CHANNELS_LAST[max(2, written.rank)])
+        size = list(x.shape if extra is None else functional.pad(x, extra).shape)
+        bias = None if given.bias is None else torch.from_numpy(given.bias)
+        ops: Any = torch.ops.mkldnn
+        if written.is_transposed:
+            pack = ops._reorder_convolution_transpose_weight
+            compute, steps = ops._convolution_transpose_pointwise, [output_padding, stride]
+        else:
+            pack, compute = ops._reorder_convolution_weight, ops._convolution_pointwise
+            steps = [stride]
+        packed = pack(weight, padding, *steps, dilation, written.groups, size)
+        tail = (packed, bias, padding, *steps, dilation, written.groups, "none", [], "")
+
+        def run() -> Any:
+            return compute(x if extra is None else functional.pad(x, extra), *tail)
+
+        def fetch(y: torch.Tensor) -> NDArray[Any]:
+            return as_image(problem, (y.squeeze(2) if written.rank == 1 else y).numpy())
+
+        return Prepared(run, fetch)
