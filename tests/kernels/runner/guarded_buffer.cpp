@@ -3,13 +3,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
 namespace fastconv::runner {
 
 namespace {
-constexpr std::byte kCanary{0xC5};
+constexpr std::byte kFiller{0xC5};
 }
 
 GuardedBuffer::GuardedBuffer(std::size_t bytes, Guard guard)
@@ -27,7 +28,7 @@ GuardedBuffer::GuardedBuffer(std::size_t bytes, Guard guard)
     munmap(mapping_, mapped_);
     throw std::bad_alloc();
   }
-  std::memset(usable, static_cast<int>(kCanary), usable_);
+  std::memset(usable, static_cast<int>(kFiller), usable_);
   data_ = guard == Guard::after ? usable + (usable_ - bytes) : usable;
 }
 
@@ -35,16 +36,13 @@ GuardedBuffer::~GuardedBuffer() {
   munmap(mapping_, mapped_);
 }
 
-bool GuardedBuffer::canary_intact() const {
+void GuardedBuffer::erase(std::size_t offset, std::size_t bytes) const {
+  std::memset(data_ + offset, static_cast<int>(kFiller), bytes);
+}
+
+bool GuardedBuffer::only_filler() const {
   const std::byte* usable = mapping_ + page_;
-  for (const std::byte* p = usable; p != usable + usable_; ++p) {
-    if (p == data_) {
-      p += bytes_;
-      if (p == usable + usable_) break;
-    }
-    if (*p != kCanary) return false;
-  }
-  return true;
+  return std::all_of(usable, usable + usable_, [](std::byte b) { return b == kFiller; });
 }
 
 }  // namespace fastconv::runner

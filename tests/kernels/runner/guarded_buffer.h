@@ -22,8 +22,10 @@ class GuardedBuffer {
     return reinterpret_cast<T*>(data_);
   }
 
-  // Whether the filler between the data and the page boundary on its other side is untouched.
-  bool canary_intact() const;
+  // Puts the filler back over part of the data; afterwards `only_filler` tells whether any byte
+  // between the two unmapped pages was written that was not put back.
+  void erase(std::size_t offset, std::size_t bytes) const;
+  bool only_filler() const;
 
  private:
   std::byte* mapping_ = nullptr;
