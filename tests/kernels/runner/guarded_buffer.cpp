@@ -36,6 +36,10 @@ GuardedBuffer::~GuardedBuffer() {
   munmap(mapping_, mapped_);
 }
 
+void GuardedBuffer::make_read_only() const {
+  if (mprotect(mapping_ + page_, usable_, PROT_READ) != 0) throw std::bad_alloc();
+}
+
 void GuardedBuffer::erase(std::size_t offset, std::size_t bytes) const {
   std::memset(data_ + offset, static_cast<int>(kFiller), bytes);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 
 namespace fastconv::runner {
 
@@ -12,6 +13,13 @@ class GuardedBuffer {
  public:
   GuardedBuffer(std::size_t bytes, Guard guard);
   ~GuardedBuffer();
+  GuardedBuffer(GuardedBuffer&& other) noexcept
+      : mapping_(std::exchange(other.mapping_, nullptr)),
+        mapped_(other.mapped_),
+        usable_(other.usable_),
+        page_(other.page_),
+        data_(other.data_),
+        bytes_(other.bytes_) {}
   GuardedBuffer(const GuardedBuffer&) = delete;
   GuardedBuffer& operator=(const GuardedBuffer&) = delete;
 
@@ -21,6 +29,9 @@ class GuardedBuffer {
   T* as() const {
     return reinterpret_cast<T*>(data_);
   }
+
+  // From here on writing to the data dies.
+  void make_read_only() const;
 
   // Puts the filler back over part of the data; afterwards `only_filler` tells whether any byte
   // between the two unmapped pages was written that was not put back.

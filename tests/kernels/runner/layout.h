@@ -57,6 +57,8 @@ class Tensor {
   void fill(T value) const {
     for (Index i = 0; i < count(); ++i) (*this)[i] = value;
   }
+  void make_read_only() const { memory_.make_read_only(); }
+
   // Whether the memory between and around the elements is untouched. Destroys the contents.
   bool only_elements_written() const {
     for (Index position : layout_.positions)

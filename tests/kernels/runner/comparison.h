@@ -1,0 +1,43 @@
+// Whether a result is the expected one.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "layout.h"
+
+namespace fastconv::runner {
+
+// Position and values of the first element that is wrong; empty when none is. `limits` are in units
+// of epsilon; 0 means exact. Infinities and NaN must be met exactly.
+template <class T>
+std::string first_difference(const Tensor<T>& got, const std::vector<double>& want,
+                             const std::vector<double>& limits) {
+  for (Index i = 0; i < got.count(); ++i) {
+    const std::size_t at = static_cast<std::size_t>(i);
+    const double value = static_cast<double>(got[i]), expected = want[at];
+    const double limit = limits[at] * static_cast<double>(std::numeric_limits<T>::epsilon());
+    if (value == expected || (std::isnan(value) && std::isnan(expected))) continue;
+    if (std::isfinite(expected) && std::fabs(value - expected) <= limit) continue;
+    char text[160];
+    std::snprintf(text, sizeof text, "element %lld is %.17g, not %.17g (limit %.3g)",
+                  static_cast<long long>(i), value, expected, limit);
+    return text;
+  }
+  return {};
+}
+
+// The same bits, except that any NaN equals any other.
+template <class T>
+bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
+  for (Index i = 0; i < a.count(); ++i) {
+    const bool both_nan = std::isnan(a[i]) && std::isnan(b[i]);
+    if (!both_nan && (a[i] != b[i] || std::signbit(a[i]) != std::signbit(b[i]))) return false;
+  }
+  return true;
+}
+
+}  // namespace fastconv::runner

@@ -1,0 +1,168 @@
+#include "conv_checks.h"
+
+#include <fastconv/fastconv.h>
+
+#include <limits>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include "comparison.h"
+#include "core/names.h"
+#include "setting.h"
+
+namespace fastconv::runner {
+
+namespace {
+
+int name_index(const NameList& names, const Record& record, const std::string& key) {
+  const int index = names.find(record.text(key));
+  if (index < 0)
+    throw std::runtime_error("record '" + record.name + "': unknown " + key + " '" +
+                             record.text(key) + "'; known are " + names.listed());
+  return index;
+}
+
+ConvProblem conv_problem(const Record& record, DType dtype) {
+  ConvProblem p;
+  p.dtype = dtype;
+  p.rank = static_cast<int>(record.integer("rank"));
+  p.transposed = record.integer("transposed") != 0;
+  p.has_bias = record.integer("has_bias") != 0;
+  p.activation = static_cast<Activation>(name_index(kActivationNames, record, "activation"));
+  p.boundary = static_cast<Boundary>(name_index(kBoundaryNames, record, "boundary"));
+  p.fill_value = record.real("fill_value");
+  p.samples_per_pixel = record.integer("samples_per_pixel");
+  p.batch = record.integer("batch");
+  p.in_channels = record.integer("in_channels");
+  p.out_channels = record.integer("out_channels");
+  p.groups = record.integer("groups");
+  p.in = record.axes("in");
+  p.kernel = record.axes("kernel");
+  p.stride = record.axes("stride");
+  p.dilation = record.axes("dilation");
+  p.pad_lo = record.axes("pad_lo");
+  p.pad_hi = record.axes("pad_hi");
+  p.output_padding = record.axes("output_padding");
+  complete(p);
+  return p;
+}
+
+template <class T>
+class ConvCheck {
+ public:
+  ConvCheck(const Record& record, const Setting& setting, Report& report)
+      : record_(record),
+        setting_(setting),
+        report_(report),
+        problem_(conv_problem(record, dtype_of<T>())),
+        x_({problem_.batch, problem_.in_channels, problem_.in}, setting.x, setting.guard),
+        w_(weight_shape(), setting.w, setting.guard),
+        bias_({1, problem_.has_bias ? problem_.out_channels : 0, {{1, 1, 1}}}, Arrangement::planar,
+              setting.guard) {
+    fill(x_, "x");
+    fill(w_, "w");
+    fill(bias_, "bias");
+    problem_.x = x_.strides();
+    problem_.w = w_.strides();
+    if (static_cast<std::size_t>(output_shape().count()) != record.array("y").size())
+      throw std::runtime_error("record '" + record.name + "': y does not have the output's size");
+    problem_.y = make_layout(output_shape(), setting.y).strides;
+  }
+
+  // Runs by each algorithm, each family once.
+  void run(Isa isa) {
+    std::set<Family> seen;
+    for (const Algorithm algorithm : {Algorithm::automatic, Algorithm::direct, Algorithm::im2col}) {
+      ConvPlan plan;
+      const Status status = plan_conv(problem_, {algorithm, 1}, plan);
+      if (!status.ok()) {
+        declined(isa, algorithm, status);
+        continue;
+      }
+      if (!seen.insert(plan.family).second) continue;
+      report_.group(std::string(family_name(plan.family)) + " " + isa_name(isa) + " " +
+                    dtype_name(problem_.dtype));
+      report_.check(plan.isa == isa, record_.name + ": ran on another instruction set");
+      compute(plan, algorithm);
+    }
+  }
+
+ private:
+  Shape weight_shape() const {
+    const Index first = problem_.transposed ? problem_.in_channels : problem_.out_channels;
+    return {first, problem_.transposed ? problem_.group_out() : problem_.group_in(),
+            problem_.kernel};
+  }
+  Shape output_shape() const { return {problem_.batch, problem_.out_channels, problem_.out}; }
+
+  void fill(const Tensor<T>& tensor, const char* name) {
+    const std::vector<double>& values = record_.array(name);
+    if (static_cast<std::size_t>(tensor.count()) != values.size())
+      throw std::runtime_error("record '" + record_.name + "': " + name + " has the wrong size");
+    tensor.fill(values);
+    tensor.make_read_only();
+  }
+
+  std::string where() const { return record_.name + " (" + setting_.text() + ")"; }
+
+  // Only a forced algorithm may be declined, and it must say why.
+  void declined(Isa isa, Algorithm algorithm, const Status& status) {
+    report_.group(std::string("declined ") + algorithm_name(algorithm) + " " + isa_name(isa) + " " +
+                  dtype_name(problem_.dtype));
+    report_.check(algorithm != Algorithm::automatic && status.code == StatusCode::unsupported &&
+                      !status.message.empty(),
+                  where() + ": " + status.message);
+  }
+
+  Tensor<T> output() const {
+    Tensor<T> y(output_shape(), setting_.y, setting_.guard);
+    y.fill(std::numeric_limits<T>::quiet_NaN());
+    return y;
+  }
+
+  bool call(const ConvPlan& plan, const Tensor<T>& y) {
+    const Status status = run_conv(
+        problem_, plan,
+        {x_.origin(), w_.origin(), problem_.has_bias ? bias_.origin() : nullptr, y.origin()});
+    report_.check(status.ok(), where() + ": " + status.message);
+    return status.ok();
+  }
+
+  void compute(const ConvPlan& plan, Algorithm algorithm) {
+    const Tensor<T> y = output();
+    if (!call(plan, y)) return;
+    const std::string wrong = first_difference(y, record_.array("y"), record_.array("limit"));
+    report_.check(wrong.empty(), where() + ": " + wrong);
+    if (setting_.vary_threads) {
+      ConvPlan shared;
+      const Status status = plan_conv(problem_, {algorithm, kManyThreads}, shared);
+      report_.check(status.ok(), where() + ": " + status.message);
+      const Tensor<T> again = output();
+      if (status.ok() && call(shared, again))
+        report_.check(same_bits(y, again), where() + ": threads change the result");
+    }
+    report_.check(y.only_elements_written(), where() + ": wrote outside the output");
+  }
+
+  const Record& record_;
+  const Setting& setting_;
+  Report& report_;
+  ConvProblem problem_;
+  Tensor<T> x_, w_, bias_;
+};
+
+}  // namespace
+
+void check_conv(const std::vector<Record>& records, Isa isa, Report& report) {
+  for (const Record& record : records) {
+    if (record.text("op") != "conv") continue;
+    for (const Setting& setting : kSettings) {
+      ConvCheck<float>(record, setting, report).run(isa);
+      ConvCheck<double>(record, setting, report).run(isa);
+    }
+  }
+  report.print_groups();
+}
+
+}  // namespace fastconv::runner

@@ -1,0 +1,13 @@
+// Every convolution kernel on the exported problems.
+#pragma once
+
+#include <vector>
+
+#include "problem_file.h"
+#include "report.h"
+
+namespace fastconv::runner {
+
+void check_conv(const std::vector<Record>& records, Isa isa, Report& report);
+
+}  // namespace fastconv::runner

@@ -1,0 +1,96 @@
+// Runs every kernel on every instruction set of this machine, without Python.
+//
+// usage: fastconv_runner PROBLEM_FILE [--kernels-only]
+//
+// PROBLEM_FILE is written by export.py. FASTCONV_ISA limits the run to one instruction set. Ends
+// with "N passed, N failed"; exit status 0 when all passed, 1 when some failed, 2 for a wrong call.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <string>
+
+#include "conv_checks.h"
+#include "core/config.h"
+#include "core/names.h"
+#include "core/registry.h"
+#include "pool_checks.h"
+#include "vec_checks.h"
+
+namespace fastconv {
+
+#define FASTCONV_VEC_TABLES(isa)             \
+  namespace isa {                            \
+  extern const runner::VecTables kVecTables; \
+  }
+FASTCONV_VEC_TABLES(scalar)
+#if FASTCONV_HAS_AVX2
+FASTCONV_VEC_TABLES(avx2)
+#endif
+#if FASTCONV_HAS_AVX512
+FASTCONV_VEC_TABLES(avx512)
+#endif
+#if FASTCONV_HAS_NEON
+FASTCONV_VEC_TABLES(neon)
+#endif
+
+namespace runner {
+namespace {
+
+const VecTables* const kTables[] = {
+    &scalar::kVecTables,
+#if FASTCONV_HAS_AVX2
+    &avx2::kVecTables,
+#endif
+#if FASTCONV_HAS_AVX512
+    &avx512::kVecTables,
+#endif
+#if FASTCONV_HAS_NEON
+    &neon::kVecTables,
+#endif
+};
+
+int run(const char* path, bool kernels_only) {
+  const std::vector<Record> records = read_problems(path);
+  const Status& environment = environment_status();
+  if (!environment.ok()) throw std::runtime_error(environment.message);
+  Report report;
+  for (const VecTables* tables : kTables) {
+    const std::string name = isa_name(tables->isa);
+    const char* only = std::getenv("FASTCONV_ISA");
+    if (only != nullptr && name != only) continue;
+    if (find_unit(tables->isa) == nullptr) {
+      std::printf("%-48s not run: this machine lacks it\n", name.c_str());
+      continue;
+    }
+    if (const Status status = force_isa(tables->isa); !status.ok())
+      throw std::runtime_error(status.message);
+    if (!kernels_only) {
+      check_vec(*tables, report);
+      check_activations(*tables, report);
+      report.print_groups();
+    }
+    check_conv(records, tables->isa, report);
+    check_pool(records, tables->isa, report);
+  }
+  return report.finish();
+}
+
+}  // namespace
+}  // namespace runner
+}  // namespace fastconv
+
+int main(int count, char** arguments) {
+  const bool kernels_only = count == 3 && std::strcmp(arguments[2], "--kernels-only") == 0;
+  if (count != 2 && !kernels_only) {
+    std::fprintf(stderr, "usage: %s PROBLEM_FILE [--kernels-only]\n", arguments[0]);
+    return 2;
+  }
+  try {
+    return fastconv::runner::run(arguments[1], kernels_only);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());
+    return 2;
+  }
+}

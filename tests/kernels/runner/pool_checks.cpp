@@ -1,0 +1,145 @@
+#include "pool_checks.h"
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "comparison.h"
+#include "core/names.h"
+#include "core/pool.h"
+#include "setting.h"
+
+namespace fastconv::runner {
+
+namespace {
+
+PoolKind kind_of(const Record& record) {
+  const std::string& kind = record.text("kind");
+  if (kind == "max") return PoolKind::max;
+  if (kind == "min") return PoolKind::min;
+  if (kind == "avg") return PoolKind::average;
+  if (kind == "lp") return PoolKind::lp;
+  throw std::runtime_error("record '" + record.name + "': unknown kind '" + kind + "'");
+}
+
+PoolProblem pool_problem(const Record& record, DType dtype) {
+  PoolProblem p;
+  p.dtype = dtype;
+  p.kind = kind_of(record);
+  p.rank = static_cast<int>(record.integer("rank"));
+  p.adaptive = record.integer("adaptive") != 0;
+  p.ceil_mode = record.integer("ceil_mode") != 0;
+  p.count_include_pad = record.integer("count_include_pad") != 0;
+  p.with_indices = record.integer("with_indices") != 0;
+  p.divisor_override = record.integer("divisor_override");
+  p.norm = record.real("norm");
+  p.batch = record.integer("batch");
+  p.channels = record.integer("channels");
+  p.in = record.axes("in");
+  p.out = record.axes("out");
+  if (p.adaptive) return p;
+  p.kernel = record.axes("kernel");
+  p.stride = record.axes("stride");
+  p.dilation = record.axes("dilation");
+  p.pad_lo = record.axes("pad_lo");
+  p.pad_hi = record.axes("pad_hi");
+  return p;
+}
+
+template <class T>
+class PoolCheck {
+ public:
+  PoolCheck(const Record& record, const Setting& setting, Report& report)
+      : record_(record),
+        setting_(setting),
+        report_(report),
+        problem_(pool_problem(record, dtype_of<T>())),
+        x_({problem_.batch, problem_.channels, problem_.in}, setting.x, setting.guard) {
+    x_.fill(record.array("x"));
+    x_.make_read_only();
+    problem_.x = x_.strides();
+    problem_.y = make_layout(output_shape(), setting.y).strides;
+    problem_.indices = make_layout(index_shape(), setting.y).strides;
+  }
+
+  void run(Isa isa) {
+    report_.group(std::string("pool ") + record_.text("kind") +
+                  (problem_.adaptive ? " adaptive" : "") +
+                  (problem_.with_indices ? " with indices" : "") + " " + isa_name(isa) + " " +
+                  dtype_name(problem_.dtype));
+    PoolPlan plan;
+    Status status = validate(problem_);
+    if (status.ok()) status = choose_pool(problem_, isa, 1, plan);
+    report_.check(status.ok() && plan.isa == isa, where() + ": " + status.message);
+    if (!status.ok()) return;
+
+    const Result once = compute(plan);
+    const std::string wrong = first_difference(once.y, record_.array("y"), record_.array("limit"));
+    report_.check(wrong.empty(), where() + ": " + wrong);
+    if (problem_.with_indices) compare_indices(once.indices);
+    if (setting_.vary_threads) {
+      // Small problems would not be shared out by themselves.
+      plan.threads = kManyThreads;
+      const Result again = compute(plan);
+      report_.check(same_bits(once.y, again.y), where() + ": threads change the result");
+      if (problem_.with_indices) compare_indices(again.indices);
+    }
+    report_.check(once.y.only_elements_written() && once.indices.only_elements_written(),
+                  where() + ": wrote outside the output");
+  }
+
+ private:
+  struct Result {
+    Tensor<T> y;
+    Tensor<Index> indices;
+  };
+
+  Shape output_shape() const { return {problem_.batch, problem_.channels, problem_.out}; }
+  Shape index_shape() const {
+    return problem_.with_indices ? output_shape() : Shape{0, 0, {{1, 1, 1}}};
+  }
+  std::string where() const { return record_.name + " (" + setting_.text() + ")"; }
+
+  Result compute(const PoolPlan& plan) {
+    Result result{{output_shape(), setting_.y, setting_.guard},
+                  {index_shape(), setting_.y, setting_.guard}};
+    result.y.fill(std::numeric_limits<T>::quiet_NaN());
+    result.indices.fill(Index{-1});
+    const Status status = run_pool(problem_, plan, x_.origin(), result.y.origin(),
+                                   problem_.with_indices ? result.indices.origin() : nullptr);
+    report_.check(status.ok(), where() + ": " + status.message);
+    return result;
+  }
+
+  void compare_indices(const Tensor<Index>& got) {
+    const std::vector<double>& want = record_.array("indices");
+    for (Index i = 0; i < got.count(); ++i) {
+      if (got[i] == static_cast<Index>(want[static_cast<std::size_t>(i)])) continue;
+      report_.fail(where() + ": index " + std::to_string(i) + " is " + std::to_string(got[i]) +
+                   ", not " + std::to_string(want[static_cast<std::size_t>(i)]));
+      return;
+    }
+    report_.pass();
+  }
+
+  const Record& record_;
+  const Setting& setting_;
+  Report& report_;
+  PoolProblem problem_;
+  Tensor<T> x_;
+};
+
+}  // namespace
+
+void check_pool(const std::vector<Record>& records, Isa isa, Report& report) {
+  for (const Record& record : records) {
+    if (record.text("op") != "pool") continue;
+    for (const Setting& setting : kSettings) {
+      PoolCheck<float>(record, setting, report).run(isa);
+      PoolCheck<double>(record, setting, report).run(isa);
+    }
+  }
+  report.print_groups();
+}
+
+}  // namespace fastconv::runner
