@@ -144,6 +144,11 @@ def multiply_adds(problem: Problem) -> int:
     return outputs * taps_per_output
 
 
+def operations(problem: Problem) -> int:
+    """Arithmetic operations: two for a multiply-add, one for an element of a pooling window."""
+    return multiply_adds(problem) * (1 if problem.weight_shape is None else 2)
+
+
 def bytes_moved(problem: Problem, dtype: str = "float32") -> int:
     """Bytes of inputs and output, each touched once: the least traffic that a call can have."""
     elements = math.prod(problem.x_shape) + math.prod(output_shape(problem))

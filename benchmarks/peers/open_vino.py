@@ -101,8 +101,7 @@ class OpenVino:
         request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
 
         def run(_keep: NDArray[Any] = x) -> None:
-            request.start_async()
-            request.wait()
+            request.infer(share_outputs=True)
 
         def fetch(_: Any) -> NDArray[Any]:
             return as_image(problem, np.array(request.get_output_tensor().data))

@@ -1,0 +1,61 @@
+"""The machine that a run was made on: names, versions and measured ceilings."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+# Larger than the last-level cache of any machine in use, so that a copy runs at memory speed.
+_COPY_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What the machine can do at most with the threads of the run.
+
+    Attributes:
+        fma_gflops: Fused multiply-adds from registers, GFLOP/s (two operations each).
+        copy_gbs: Memory traffic of a large copy, GB/s, read and written bytes both counted.
+    """
+
+    fma_gflops: float
+    copy_gbs: float
+
+
+def measure_ceilings(core: Any, isa: str, dtype: str, threads: int) -> Ceilings:
+    """Measure both ceilings with the functions of the compiled module."""
+    return Ceilings(
+        fma_gflops=float(core.measure_fma(isa, dtype, threads)),
+        copy_gbs=float(core.measure_copy(_COPY_BYTES, threads)),
+    )
+
+
+def cpu_model() -> str:
+    """Name of the processor as the system reports it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed version of each distribution, leaving out what is not installed."""
+    found = {}
+    for name in dict.fromkeys(distributions):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,143 @@
+"""A run as text: one table per suite, and the geometric means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .problem import Problem, output_shape
+from .results import OWN, LayerResult, Run, mean_speedup
+
+# Below this width the peers' columns show ratios only.
+_WIDE = 150
+
+
+def shape_text(problem: Problem) -> str:
+    """Sizes of a problem in the usual short form, such as ``64x56x56 3x3 -> 64x56x56``."""
+    batch = len(problem.x_shape) == problem.rank + 2 and not problem.is_filter
+    lead = f"{problem.x_shape[0]}*" if batch and problem.x_shape[0] != 1 else ""
+
+    def join(sizes: Iterable[int]) -> str:
+        return "x".join(map(str, sizes))
+
+    skip = 1 if batch else 0
+    if problem.weight_shape is not None:
+        window = join(problem.weight_shape[-problem.rank :])
+    else:
+        size = problem.options.get("kernel_size")
+        window = "" if size is None else join((size,) if isinstance(size, int) else size)
+    notes = [window] if window else []
+    for option, mark in (("stride", "/"), ("dilation", "d"), ("groups", "g")):
+        value = problem.options.get(option, 1)
+        if value != 1:
+            notes.append(mark + (str(value) if isinstance(value, int) else join(value)))
+    source, result = problem.x_shape[skip:], output_shape(problem)[skip:]
+    return f"{lead}{join(source)} {' '.join(notes)} > {join(result)}"
+
+
+def short_time(seconds: float) -> str:
+    """Microseconds with three digits at least."""
+    micros = seconds * 1e6
+    return f"{micros:.2f}" if micros < 100 else f"{micros:,.0f}".replace(",", " ")
+
+
+def _ratio_text(ratio: float | None) -> Text:
+    if ratio is None:
+        return Text("-", style="dim")
+    style = "green" if ratio >= 1.05 else "red" if ratio < 0.95 else ""
+    return Text(f"{ratio:.2f}x", style=style)
+
+
+def _peer_cell(result: LayerResult, key: str, wide: bool) -> Text:
+    measurement = result.measurements.get(key)
+    if measurement is None or measurement.declined:
+        return Text("-", style="dim")
+    if measurement.wrong:
+        return Text("wrong", style="bold red")
+    ratio = _ratio_text(result.speedup(key))
+    if wide and measurement.seconds is not None:
+        return Text.assemble(short_time(measurement.seconds), " ", ratio)
+    return ratio
+
+
+def _suite_table(run: Run, suite: str, results: list[LayerResult], wide: bool) -> Table:
+    peers = [k for k in run.peers if any(r.seconds(k) is not None for r in results)]
+    table = Table(title=suite, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("layer", no_wrap=True, overflow="ellipsis", max_width=24)
+    if wide:
+        table.add_column("shape", no_wrap=True, overflow="ellipsis", max_width=46)
+    table.add_column("us", justify="right", no_wrap=True, style="bold")
+    table.add_column("GFLOP/s", justify="right", no_wrap=True)
+    table.add_column("% FMA", justify="right", no_wrap=True)
+    for key in peers:
+        table.add_column(key, justify="right", no_wrap=not wide)
+    table.add_column("best peer", no_wrap=True)
+    for result in results:
+        problem = result.layer.problem
+        name = problem.name + (f" *{result.layer.repeat}" if result.layer.repeat > 1 else "")
+        cells: list[Text | str] = [name]
+        if wide:
+            cells.append(shape_text(problem))
+        own, gflops = result.own, result.gflops()
+        if own.seconds is None or gflops is None:
+            cells += [Text("wrong" if own.wrong else "declined", style="bold red"), "-", "-"]
+        else:
+            share = 100 * gflops / run.ceilings.fma_gflops
+            cells += [short_time(own.seconds), f"{gflops:.1f}", f"{share:.0f}"]
+        cells += [_peer_cell(result, key, wide) for key in peers]
+        cells.append(result.best_peer() or "-")
+        table.add_row(*cells)
+    return table
+
+
+def _means_table(run: Run) -> Table:
+    table = Table(
+        title="Speed of fastconv over each peer, geometric mean (above 1: fastconv is faster)",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("suite", no_wrap=True)
+    peers = [k for k in run.peers if any(r.seconds(k) is not None for r in run.layers)]
+    for key in (*peers, "best peer"):
+        table.add_column(key, justify="right")
+    scopes = [(s, [r for r in run.layers if r.layer.suite == s]) for s in run.suites]
+    for scope, results in (*scopes, ("all layers", run.layers)):
+        if scope == "all layers":
+            table.add_section()
+        means = [mean_speedup(results, lambda r, k=key: r.speedup(k)) for key in peers]
+        best = mean_speedup(results, LayerResult.speedup_over_best)
+        table.add_row(scope, *map(_ratio_text, (*means, best)))
+    return table
+
+
+def print_run(run: Run, console: Console) -> None:
+    """Print the tables, what was left out, and what was wrong."""
+    wide = console.width >= _WIDE
+    for suite in run.suites:
+        results = [r for r in run.layers if r.layer.suite == suite]
+        console.print(_suite_table(run, suite, results, wide))
+    if run.peers:
+        console.print(_means_table(run))
+    console.print(
+        f"{run.cpu}, {run.threads} threads, {run.dtype}, {run.isa}; measured ceilings: "
+        f"{run.ceilings.fma_gflops:.0f} GFLOP/s (FMA), {run.ceilings.copy_gbs:.1f} GB/s (copy). "
+        "Times are medians; a ratio is the peer's time over fastconv's.",
+        highlight=False,
+    )
+    for key, reason in run.missing.items():
+        console.print(f"not compared: {key}: {reason}", style="yellow", highlight=False)
+    for result in run.layers:
+        for key, measurement in result.measurements.items():
+            name = f"{result.layer.suite}/{result.layer.problem.name}"
+            if measurement.wrong:
+                style = "bold red" if key == OWN else "yellow"
+                console.print(f"wrong: {name}: {key}: {measurement.wrong}", style=style)
+            elif key == OWN and measurement.declined:
+                console.print(f"declined: {name}: {measurement.declined}", style="yellow")
+    if run.interrupted:
+        console.print("Interrupted: the layers that were not reached are missing.", style="yellow")
