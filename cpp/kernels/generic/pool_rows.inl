@@ -1,0 +1,46 @@
+// Output rows in order, and the fetching of their input rows.
+#pragma once
+
+// Walks over output rows in order: image, channel, depth, height.
+struct PoolRow {
+  Index batch, channel, depth, height;
+
+  static PoolRow at(const PoolProblem& p, Index row) {
+    PoolRow r{};
+    r.height = row % p.out[1];
+    row /= p.out[1];
+    r.depth = row % p.out[0];
+    row /= p.out[0];
+    r.channel = row % p.channels;
+    r.batch = row / p.channels;
+    return r;
+  }
+  // Output row of a channels-last task, which counts no channels.
+  static PoolRow pixel_row(const PoolProblem& p, Index row) {
+    PoolRow r{};
+    r.height = row % p.out[1];
+    row /= p.out[1];
+    r.depth = row % p.out[0];
+    r.batch = row / p.out[0];
+    return r;
+  }
+  void next(const PoolProblem& p) {
+    if (++height < p.out[1]) return;
+    height = 0;
+    if (++depth < p.out[0]) return;
+    depth = 0;
+    if (++channel < p.channels) return;
+    channel = 0;
+    ++batch;
+  }
+};
+
+template <class T>
+static void pool_fill(T* p, Index count, T value) {
+  for (Index i = 0; i < count; ++i) p[i] = value;
+}
+
+static inline Index pool_offset(const Strides& s, const PoolRow& r, Index column) {
+  return r.batch * s.batch + r.channel * s.channel + r.depth * s.spatial[0] +
+         r.height * s.spatial[1] + column * s.spatial[2];
+}
