@@ -80,10 +80,18 @@ def load_suite(name: str) -> Suite:
     if name not in suite_names():
         allowed = ", ".join(("all", *suite_names()))
         raise SelectionError(f"suite: got {name!r}; allowed: {allowed}")
-    text = (files(__package__) / "suites" / f"{name}.toml").read_text()
-    data = tomllib.loads(text)
+    data = _read(f"suites/{name}.toml")
     layers = tuple(_layer(name, entry) for entry in data["layers"])
     return Suite(name, data["title"], data["source"], layers)
+
+
+def read_layers(path: str) -> tuple[Layer, ...]:
+    """Read a list of layers that is not a suite; the path is relative to this package."""
+    return tuple(_layer(path, entry) for entry in _read(path)["layers"])
+
+
+def _read(path: str) -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath(path).read_text(encoding="utf-8"))
 
 
 @cache

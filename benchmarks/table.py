@@ -74,7 +74,7 @@ def _suite_table(run: Run, suite: str, results: list[LayerResult], wide: bool) -
     table.add_column("GFLOP/s", justify="right", no_wrap=True)
     table.add_column("% FMA", justify="right", no_wrap=True)
     for key in peers:
-        table.add_column(key, justify="right", no_wrap=not wide)
+        table.add_column(key, justify="right", overflow="fold")
     table.add_column("best peer", no_wrap=True)
     for result in results:
         problem = result.layer.problem

@@ -1,0 +1,144 @@
+"""Verify every kernel family on every instruction set and element type of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .problem import Arrays, Problem, call, make_arrays
+from .suites import read_layers
+from .verify import OWN_FACTOR, Verifier
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One call that was compared with the reference.
+
+    Attributes:
+        family: Kernel family that computed it, or an empty string for operators without families.
+        error: Largest deviation in units of ``eps * sum |x||w|``.
+        message: What is wrong, or an empty string.
+    """
+
+    family: str
+    error: float
+    message: str
+
+
+@dataclass
+class CheckRow:
+    """One problem in one memory layout with one algorithm, on all instruction sets and types.
+
+    ``results`` is keyed by (isa, dtype); None where the algorithm declines the problem.
+    """
+
+    problem: Problem
+    algorithm: str
+    layout: str
+    results: dict[tuple[str, str], CheckResult | None] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[tuple[str, str, CheckResult]]:
+        """What went wrong, with its instruction set and element type."""
+        return [(*key, r) for key, r in self.results.items() if r is not None and r.message]
+
+
+def check_problems() -> list[Problem]:
+    """Return the built-in list of problems."""
+    return [layer.problem for layer in read_layers("check.toml")]
+
+
+def channels_last(x: NDArray[Any]) -> NDArray[Any]:
+    """Return the same (N, C, *spatial) values with the channels innermost in memory."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+
+
+def rows(problem: Problem) -> Iterator[CheckRow]:
+    """Every way of calling the operator that may take a different kernel."""
+    algorithms = ("auto", "direct", "im2col") if problem.is_convolution else ("auto",)
+    layouts = ("planar",) if problem.is_filter else ("planar", "channels last")
+    for algorithm in algorithms:
+        for layout in layouts:
+            yield CheckRow(problem, algorithm, layout)
+
+
+def check(
+    problems: Sequence[Problem],
+    isas: Sequence[str],
+    library: Any,
+    *,
+    force_isa: Callable[[str | None], None],
+    family_of: Callable[[Problem, Arrays, dict[str, Any]], str],
+    dtypes: Sequence[str] = DTYPES,
+) -> Iterator[CheckRow]:
+    """Compare every call with ``library.reference``, on random and on integer values.
+
+    With integer values every intermediate sum is exact, so those must agree to the last bit
+    (unless an activation or a division rounds).
+
+    Args:
+        problems: What to call.
+        isas: Instruction sets to force, one after the other.
+        library: The ``fastconv`` package.
+        force_isa: Forces an instruction set; None returns to the default.
+        family_of: Name of the kernel family that a call takes.
+        dtypes: Element types.
+
+    Yields:
+        A row as soon as it is complete.
+    """
+    for problem in problems:
+        expected = {
+            (dtype, fill): (arrays, Verifier(library.reference, problem, arrays, dtype))
+            for dtype in dtypes
+            for fill in ("normal", "integer")
+            for arrays in [make_arrays(problem, dtype, fill=fill)]
+        }
+        for row in rows(problem):
+            try:
+                for isa in isas:
+                    force_isa(isa)
+                    for dtype in dtypes:
+                        cases = [(*expected[dtype, fill], fill) for fill in ("normal", "integer")]
+                        row.results[isa, dtype] = _compare(row, cases, library, family_of)
+            finally:
+                force_isa(None)
+            yield row
+
+
+def _is_exact(problem: Problem) -> bool:
+    sums_only = problem.weight_shape is not None and "activation" not in problem.options
+    return sums_only or problem.op.startswith(("max_", "min_", "adaptive_max"))
+
+
+def _compare(
+    row: CheckRow,
+    cases: Sequence[tuple[Arrays, Verifier, str]],
+    library: Any,
+    family_of: Callable[[Problem, Arrays, dict[str, Any]], str],
+) -> CheckResult | None:
+    extra = {} if row.algorithm == "auto" else {"algorithm": row.algorithm}
+    family, worst = "", 0.0
+    for arrays, verifier, fill in cases:
+        given = arrays
+        if row.layout == "channels last":
+            given = arrays._replace(x=channels_last(arrays.x))
+        try:
+            answer = call(library, row.problem, given, **extra)
+            family = family_of(row.problem, given, extra)
+        except library.UnsupportedError:
+            return None
+        except Exception as error:
+            return CheckResult(family, float("inf"), f"{type(error).__name__}: {error}")
+        exact = fill == "integer" and _is_exact(row.problem)
+        outcome = verifier.compare(answer, 0.0 if exact else OWN_FACTOR)
+        worst = max(worst, outcome.error)
+        if not outcome.ok:
+            return CheckResult(family, worst, f"{fill} values: {outcome.message}")
+    return CheckResult(family, worst, "")
