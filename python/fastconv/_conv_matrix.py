@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from fastconv import _arguments
-from fastconv._output_shape import conv_shape
+from fastconv._shape_rules import conv_shape
 from fastconv._window import conv_window
 from fastconv.errors import ArgumentTypeError, DTypeError, OutOfMemoryError, ShapeError
 from numpy.typing import NDArray

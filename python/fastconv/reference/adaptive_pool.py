@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from fastconv import _arguments
 from fastconv._arguments import Ints
-from fastconv._output_shape import adaptive_max_shape, adaptive_shape
+from fastconv._shape_rules import adaptive_max_shape, adaptive_shape
 from fastconv._window import Positions
 from fastconv.reference._arrays import Float64Array, as_float64, batched
 from fastconv.reference.max_pool import Pooled

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from fastconv._arguments import Ints
-from fastconv._output_shape import avg_pool_shape, lp_pool_shape
+from fastconv._shape_rules import avg_pool_shape, lp_pool_shape
 from fastconv._window import Window, pool_window
 from fastconv.reference._arrays import Float64Array, as_float64, batched
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from fastconv._output_shape import conv_shape
+from fastconv._shape_rules import conv_shape
 from fastconv._window import conv_window
 from fastconv.errors import ShapeError
 from fastconv.reference._arrays import Float64Array, as_float64, batched

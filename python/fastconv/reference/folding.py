@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from fastconv import _arguments
-from fastconv._output_shape import fold_shape, unfold_shape
+from fastconv._shape_rules import fold_shape, unfold_shape
 from fastconv._window import unfold_window
 from fastconv.reference._arrays import Float64Array, as_float64, batched
 

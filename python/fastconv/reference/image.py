@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from fastconv._output_shape import filter_shape
+from fastconv._shape_rules import filter_shape
 from fastconv._window import Window
 from fastconv.errors import ArgumentTypeError
 from fastconv.reference._arrays import Float64Array, as_float64
@@ -35,7 +35,7 @@ def correlate2d(
         image: (H, W) or (H, W, C).
         kernel: (kh, kw).
         mode: ``"full"``: every position where kernel and image overlap, (H+kh-1, W+kw-1);
-            ``"same"``: the middle (H, W) of it, starting at ((kh-1)//2, (kw-1)//2);
+            ``"same"``: the middle (H, W) of it, starting at (kh//2, kw//2);
             ``"valid"``: positions where the kernel lies inside the image, (H-kh+1, W-kw+1).
         boundary: What lies outside: ``"fill"`` a constant; ``"reflect"`` the image mirrored with
             its edge repeated (SciPy's "symm"); ``"nearest"`` its edge; ``"wrap"`` its other side.
@@ -48,9 +48,8 @@ def correlate2d(
     Raises:
         ShapeError, OptionError, ArgumentTypeError, DTypeError: Arguments that do not fit.
     """
-    return _filter(
-        as_float64("image", image), as_float64("kernel", kernel), mode, boundary, fill_value
-    )
+    kernel = as_float64("kernel", kernel)
+    return _filter(as_float64("image", image), kernel, mode, boundary, fill_value, rotated=False)
 
 
 def convolve2d(
@@ -62,21 +61,29 @@ def convolve2d(
 ) -> Float64Array:
     """Convolve an image with a kernel: :func:`correlate2d` with the kernel rotated.
 
+    Mode "same" starts at ((kh-1)//2, (kw-1)//2) of the full result, as in SciPy; for an even
+    kernel that is one element earlier than correlation.
+
     Example:
         >>> convolve2d([[1.0, 2.0]], [[1.0, 10.0]])
         array([[ 1., 12., 20.]])
     """
     flipped = np.flip(as_float64("kernel", kernel))
-    return _filter(as_float64("image", image), flipped, mode, boundary, fill_value)
+    return _filter(as_float64("image", image), flipped, mode, boundary, fill_value, rotated=True)
 
 
 def _filter(
-    image: Float64Array, kernel: Float64Array, mode: str, boundary: str, fill_value: float
+    image: Float64Array,
+    kernel: Float64Array,
+    mode: str,
+    boundary: str,
+    fill_value: float,
+    rotated: bool,
 ) -> Float64Array:
     shape = filter_shape(image.shape, kernel.shape, mode, boundary)
     if isinstance(fill_value, bool) or not isinstance(fill_value, int | float | np.floating):
         raise ArgumentTypeError(f"fill_value must be a number, got {fill_value!r}; pass a float")
-    margins = tuple(_margins(size, mode) for size in kernel.shape)
+    margins = tuple(_margins(size, mode, rotated) for size in kernel.shape)
     if boundary != "fill" or fill_value != 0:
         image = _continued(image, margins, boundary, fill_value)
         margins = ((0, 0), (0, 0))
@@ -87,13 +94,14 @@ def _filter(
     return result
 
 
-def _margins(kernel: int, mode: str) -> tuple[int, int]:
+def _margins(kernel: int, mode: str, rotated: bool) -> tuple[int, int]:
     """Elements before and after the image that the kernel reaches."""
     if mode == "valid":
         return (0, 0)
     if mode == "full":
         return (kernel - 1, kernel - 1)
-    return (kernel // 2, (kernel - 1) // 2)
+    before = kernel // 2 if rotated else (kernel - 1) // 2
+    return (before, kernel - 1 - before)
 
 
 def _continued(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from fastconv import _arguments
-from fastconv._output_shape import pool_shape
+from fastconv._shape_rules import pool_shape
 from fastconv._window import pool_window
 from fastconv.reference._arrays import Float64Array, Int64Array, as_float64, batched
 
