@@ -75,10 +75,10 @@ def as_convolution(problem: Problem, arrays: Arrays) -> tuple[Problem, Arrays]:
         raise DeclinedError("true convolution would need a flipped kernel")
     assert problem.weight_shape is not None
     assert arrays.weight is not None
-    # SciPy's "same" is the middle of "full": it starts at element (k-1)//2 of a border of k-1.
+    # "full" has a border of k-1; of "same" the smaller half comes first, as in SciPy.
     grow = {"full": 1.0, "same": 0.5, "valid": 0.0}[problem.options.get("mode", "full")]
-    lo = [int(np.ceil((k - 1) * grow)) for k in problem.weight_shape]
-    hi = [int(np.floor((k - 1) * grow)) for k in problem.weight_shape]
+    lo = [int(np.floor((k - 1) * grow)) for k in problem.weight_shape]
+    hi = [int(np.ceil((k - 1) * grow)) for k in problem.weight_shape]
     image = arrays.x if arrays.x.ndim == 3 else arrays.x[:, :, None]
     channels = image.shape[2]
     x = image.transpose(2, 0, 1)[None]

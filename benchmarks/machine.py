@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 # Larger than the last-level cache of any machine in use, so that a copy runs at memory speed.
@@ -33,21 +30,6 @@ def measure_ceilings(core: Any, isa: str, dtype: str, threads: int) -> Ceilings:
         fma_gflops=float(core.measure_fma(isa, dtype, threads)),
         copy_gbs=float(core.measure_copy(_COPY_BYTES, threads)),
     )
-
-
-def cpu_model() -> str:
-    """Name of the processor as the system reports it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:

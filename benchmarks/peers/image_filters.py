@@ -19,6 +19,8 @@ def _image_and_kernel(problem: Problem, arrays: Arrays) -> tuple[NDArray[Any], N
     if options.get("mode", "full") != "same" or options.get("boundary", "fill") != "fill":
         raise DeclinedError("compared for mode 'same' with zeros outside only")
     assert arrays.weight is not None
+    if any(size % 2 == 0 for size in arrays.weight.shape):
+        raise DeclinedError("libraries centre even kernels differently")
     return arrays.x, arrays.weight
 
 

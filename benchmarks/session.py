@@ -1,0 +1,93 @@
+"""A whole benchmark run of fastconv: contestants, machine, measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import fastconv
+from fastconv import _core
+
+from . import machine
+from .contestant import Contestant, Settings
+from .own import Fastconv
+from .peers import Missing
+from .problem import Problem
+from .results import Run
+from .runner import Observer, measure_layers
+from .suites import Layer
+from .timing import Effort
+
+FULL = Effort(seconds=0.12, rounds=10, limit=0.8)
+QUICK = Effort(seconds=0.06, rounds=5, limit=0.3)
+
+
+def _plan(problem: Problem, settings: Settings) -> str:
+    if not problem.is_convolution:
+        return ""
+    plan: Any = fastconv.explain(
+        problem.op,
+        problem.x_shape,
+        problem.weight_shape,
+        bias=problem.bias,
+        dtype=settings.dtype,
+        algorithm=settings.algorithm,
+        **problem.options,
+    )
+    return str(plan.family)
+
+
+def measure(
+    layers: Sequence[Layer],
+    peers: Sequence[Contestant],
+    missing: Sequence[Missing],
+    *,
+    threads: int,
+    dtype: str,
+    algorithm: str,
+    isa: str,
+    quick: bool,
+    observer: Observer,
+) -> Run:
+    """Measure the machine's ceilings, then the layers.
+
+    Args:
+        layers: What to measure.
+        peers: Who is compared.
+        missing: Peers that are not installed; reported only.
+        threads: Threads for everyone.
+        dtype: ``"float32"`` or ``"float64"``.
+        algorithm: Algorithm forced on fastconv, or ``"auto"``.
+        isa: Instruction set that fastconv uses.
+        quick: Measure for a shorter time.
+        observer: Told about progress.
+    """
+    contestants: list[Contestant] = [Fastconv(), *peers]
+    run = Run(
+        threads=threads,
+        dtype=dtype,
+        algorithm=algorithm,
+        isa=isa,
+        cpu=_core.info()["cpu"],
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        ceilings=machine.measure_ceilings(_core, isa, dtype, threads),
+        versions=machine.versions(n for c in contestants for n in c.distributions),
+        titles={c.key: c.title for c in contestants},
+        missing={m.key: m.reason for m in missing},
+    )
+    before = fastconv.get_num_threads()
+    try:
+        run.layers += measure_layers(
+            layers,
+            contestants,
+            Settings(threads, dtype, algorithm),
+            QUICK if quick else FULL,
+            observer,
+            reference=fastconv.reference,
+            explain=_plan,
+        )
+    finally:
+        fastconv.set_num_threads(before)
+    run.interrupted = observer.stopped()
+    return run

@@ -1,0 +1,143 @@
+"""``fastconv bench``: every layer verified, timed against the peers, tabulated and drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import fastconv
+from fastconv.cli._machine import active_isa, forced_isa
+from fastconv.cli._progress import watch
+from rich.console import Console
+
+_WIDTH_WITHOUT_TERMINAL = 200
+
+
+_HELP = """Verify and time layers of well-known networks against the libraries that are installed.
+
+\b
+fastconv bench                                       everything, 5 to 8 minutes
+fastconv bench --quick                               a cross-section
+fastconv bench --suite resnet50 --layer 'layer3*'    some layers
+fastconv bench --suite filters --peer opencv         one peer
+
+Ctrl-C ends the run after the layer that is being measured and reports what there is.
+"""
+
+
+@click.command(help=_HELP)
+@click.option(
+    "--suite", "suites", multiple=True, default=("all",), help="Suite; may be repeated. [all]"
+)
+@click.option("--layer", "layers", multiple=True, help="Shell pattern of names, such as 'conv3*'.")
+@click.option(
+    "--peer", "peers", multiple=True, default=("all",), help="Peer, all or none; repeatable. [all]"
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Threads for everyone. [all cores]")
+@click.option("--algorithm", default="auto", help="Algorithm forced on fastconv. [auto]")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32")
+@click.option("--isa", help="Instruction set forced on fastconv.")
+@click.option("--quick", is_flag=True, help="Few layers and short times: under one minute.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("fastconv-bench.json"),
+    show_default=True,
+    help="Where all figures go.",
+)
+@click.option(
+    "--png",
+    "png_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("fastconv-bench.png"),
+    show_default=True,
+    help="Where the picture goes.",
+)
+@click.option("--no-files", is_flag=True, help="Write no files.")
+@click.option("--list", "only_list", is_flag=True, help="List suites, layers and peers, and stop.")
+def bench(
+    suites: tuple[str, ...],
+    layers: tuple[str, ...],
+    peers: tuple[str, ...],
+    threads: int | None,
+    algorithm: str,
+    dtype: str,
+    isa: str | None,
+    quick: bool,
+    json_file: Path,
+    png_file: Path,
+    no_files: bool,
+    only_list: bool,
+) -> None:
+    """Verify and time layers of well-known networks against the libraries that are installed."""
+    from fastconv.benchmarks import suites as catalogue
+    from fastconv.benchmarks.peers import load_peers
+    from fastconv.benchmarks.results import write_json
+    from fastconv.benchmarks.session import measure
+    from fastconv.benchmarks.table import print_run
+
+    try:
+        chosen = catalogue.select(suites, layers, quick=quick)
+        found, missing = load_peers(peers)
+    except catalogue.SelectionError as error:
+        raise click.UsageError(str(error)) from error
+    if only_list:
+        _list(chosen, found, missing)
+        return
+    _require_algorithm(algorithm)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH_WITHOUT_TERMINAL)
+    with forced_isa(isa), watch(len(chosen)) as observer:
+        run = measure(
+            chosen,
+            found,
+            missing,
+            threads=threads or fastconv.get_num_threads(),
+            dtype=dtype,
+            algorithm=algorithm,
+            isa=active_isa(),
+            quick=quick,
+            observer=observer,
+        )
+    print_run(run, console)
+    if not no_files and run.layers:
+        write_json(run, json_file)
+        click.echo(f"figures: {json_file}")
+        _draw(run, png_file)
+    if run.failures:
+        raise SystemExit(1)
+
+
+def _require_algorithm(name: str) -> None:
+    allowed = ("auto", "direct", "im2col")
+    if name not in allowed:
+        raise click.BadParameter(
+            f"got {name!r}; allowed: {', '.join(allowed)}", param_hint="--algorithm"
+        )
+
+
+def _draw(run: Any, path: Path) -> None:
+    try:
+        from fastconv.benchmarks.pictures import draw
+    except ImportError as error:
+        click.echo(f"no picture: {error}; pip install 'fastconv[bench]'", err=True)
+        return
+    draw(run, path)
+    click.echo(f"picture: {path}")
+
+
+def _list(layers: Any, found: Any, missing: Any) -> None:
+    from fastconv.benchmarks.table import shape_text
+
+    for layer in layers:
+        problem = layer.problem
+        times = f" *{layer.repeat}" if layer.repeat > 1 else ""
+        click.echo(f"{layer.suite}/{problem.name}{times}: {problem.op} {shape_text(problem)}")
+    click.echo("peers:")
+    for peer in found:
+        click.echo(f"  {peer.key}: {peer.title}")
+    for peer in missing:
+        click.echo(f"  {peer.key}: missing: {peer.reason}")
