@@ -50,7 +50,7 @@ def _pooling(problem: Problem, x: Any) -> Any:
         size = ops.constant(np.array(output_shape(problem)[-problem.rank :], np.int64))
         if "avg" in problem.op:
             return ops.adaptive_avg_pool(x, size)
-        return ops.adaptive_max_pool(x, size).output(0)
+        return ops.adaptive_max_pool(x, size, index_element_type="i32").output(0)
     g = geometry(problem)
     window = {"pads_begin": g.pad_lo, "pads_end": g.pad_hi, "kernel_shape": g.kernel}
     rounding = "ceil_torch" if problem.options.get("ceil_mode") else "floor"
@@ -94,7 +94,7 @@ class OpenVino:
                 },
             )
         except RuntimeError as error:
-            raise DeclinedError(str(error).splitlines()[-1].strip()) from error
+            raise DeclinedError(str(error).strip().splitlines()[-1]) from error
         request = compiled.create_infer_request()
         # The tensor shares memory with this array, which the closure keeps alive.
         x = np.ascontiguousarray(given.x)
