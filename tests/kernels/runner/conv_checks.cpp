@@ -3,17 +3,24 @@
 #include <fastconv/fastconv.h>
 
 #include <limits>
-#include <set>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
 #include "comparison.h"
+#include "core/conv_choose.h"
 #include "core/names.h"
+#include "core/unit.h"
+#include "crash.h"
 #include "setting.h"
 
 namespace fastconv::runner {
 
 namespace {
+
+// Bytes that a task may fill: so many that all of a small problem fits, and so few that rows,
+// channels and taps are cut into blocks.
+constexpr Index kRoomy = Index{1} << 20, kTight = Index{1} << 12;
 
 int name_index(const NameList& names, const Record& record, const std::string& key) {
   const int index = names.find(record.text(key));
@@ -70,22 +77,20 @@ class ConvCheck {
     problem_.y = make_layout(output_shape(), setting.y).strides;
   }
 
-  // Runs by each algorithm, each family once.
+  // Every family that does not decline, chosen or not; then what the public functions choose.
   void run(Isa isa) {
-    std::set<Family> seen;
-    for (const Algorithm algorithm : {Algorithm::automatic, Algorithm::direct, Algorithm::im2col}) {
-      ConvPlan plan;
-      const Status status = plan_conv(problem_, {algorithm, 1}, plan);
-      if (!status.ok()) {
-        declined(isa, algorithm, status);
-        continue;
-      }
-      if (!seen.insert(plan.family).second) continue;
-      report_.group(std::string(family_name(plan.family)) + " " + isa_name(isa) + " " +
-                    dtype_name(problem_.dtype));
-      report_.check(plan.isa == isa, record_.name + ": ran on another instruction set");
-      compute(plan, algorithm);
+    const DTypeTable& table = find_unit(isa)->table[static_cast<int>(problem_.dtype)];
+    for (int f = 0; f < kFamilies; ++f) {
+      const Family family = static_cast<Family>(f);
+      if (declines(problem_, family, table) != nullptr) continue;
+      select(family_name(family), isa);
+      const ConvPlan roomy = plan_of(family, isa, table, kRoomy, 1);
+      run_family(roomy, table, kRoomy);
+      if (!same_blocks(roomy, plan_of(family, isa, table, kTight, 1)))
+        run_family(plan_of(family, isa, table, kTight, 1), table, kTight);
     }
+    for (const Algorithm algorithm : {Algorithm::automatic, Algorithm::direct, Algorithm::im2col})
+      run_algorithm(algorithm, isa);
   }
 
  private:
@@ -106,13 +111,66 @@ class ConvCheck {
 
   std::string where() const { return record_.name + " (" + setting_.text() + ")"; }
 
-  // Only a forced algorithm may be declined, and it must say why.
-  void declined(Isa isa, Algorithm algorithm, const Status& status) {
-    report_.group(std::string("declined ") + algorithm_name(algorithm) + " " + isa_name(isa) + " " +
-                  dtype_name(problem_.dtype));
-    report_.check(algorithm != Algorithm::automatic && status.code == StatusCode::unsupported &&
-                      !status.message.empty(),
-                  where() + ": " + status.message);
+  void select(const std::string& what, Isa isa) {
+    const std::string group = what + " " + isa_name(isa) + " " + dtype_name(problem_.dtype);
+    report_.group(group);
+    now_running(group + ": " + where());
+  }
+
+  ConvPlan plan_of(Family family, Isa isa, const DTypeTable& table, Index cache,
+                   int threads) const {
+    ConvPlan plan;
+    plan.family = family;
+    plan.isa = isa;
+    plan.threads = threads;
+    schedule(problem_, table, cache, plan);
+    return plan;
+  }
+
+  static bool same_blocks(const ConvPlan& a, const ConvPlan& b) {
+    return a.block_rows == b.block_rows && a.block_cols == b.block_cols &&
+           a.block_depth == b.block_depth && a.channel_parts == b.channel_parts;
+  }
+
+  void run_family(const ConvPlan& plan, const DTypeTable& table, Index cache) {
+    const Tensor<T> y = output();
+    compute(plan, y);
+    if (setting_.vary_threads) {
+      const Tensor<T> again = output();
+      if (call(plan_of(plan.family, plan.isa, table, cache, kManyThreads), again))
+        report_.check(same_bits(y, again), where() + ": threads change the result");
+    }
+    report_.check(y.only_elements_written(), where() + ": wrote outside the output");
+  }
+
+  // Only a forced algorithm may decline, and it must say why.
+  void run_algorithm(Algorithm algorithm, Isa isa) {
+    select(std::string("plan ") + algorithm_name(algorithm), isa);
+    ConvPlan plan;
+    const Status status = plan_conv(problem_, {algorithm, kManyThreads}, plan);
+    if (!status.ok()) {
+      report_.check(algorithm != Algorithm::automatic && status.code == StatusCode::unsupported &&
+                        !status.message.empty(),
+                    where() + ": " + status.message);
+      return;
+    }
+    report_.check(plan.isa == isa, where() + ": planned for another instruction set");
+    const Tensor<T> y = output();
+    compute(plan, y);
+    report_.check(y.only_elements_written(), where() + ": wrote outside the output");
+    run_prepared(algorithm);
+  }
+
+  void run_prepared(Algorithm algorithm) {
+    std::unique_ptr<PreparedConv> prepared;
+    Status status = PreparedConv::make(problem_, {algorithm, kManyThreads}, w_.origin(),
+                                       problem_.has_bias ? bias_.origin() : nullptr, prepared);
+    const Tensor<T> y = output();
+    if (status.ok()) status = prepared->run(x_.origin(), y.origin());
+    report_.check(status.ok(), where() + ": " + status.message);
+    if (!status.ok()) return;
+    compare(y, "prepared: ");
+    report_.check(y.only_elements_written(), where() + ": wrote outside the output");
   }
 
   Tensor<T> output() const {
@@ -129,20 +187,14 @@ class ConvCheck {
     return status.ok();
   }
 
-  void compute(const ConvPlan& plan, Algorithm algorithm) {
-    const Tensor<T> y = output();
+  void compute(const ConvPlan& plan, const Tensor<T>& y) {
     if (!call(plan, y)) return;
+    compare(y, "");
+  }
+
+  void compare(const Tensor<T>& y, const char* what) {
     const std::string wrong = first_difference(y, record_.array("y"), record_.array("limit"));
-    report_.check(wrong.empty(), where() + ": " + wrong);
-    if (setting_.vary_threads) {
-      ConvPlan shared;
-      const Status status = plan_conv(problem_, {algorithm, kManyThreads}, shared);
-      report_.check(status.ok(), where() + ": " + status.message);
-      const Tensor<T> again = output();
-      if (status.ok() && call(shared, again))
-        report_.check(same_bits(y, again), where() + ": threads change the result");
-    }
-    report_.check(y.only_elements_written(), where() + ": wrote outside the output");
+    report_.check(wrong.empty(), where() + ": " + what + wrong);
   }
 
   const Record& record_;

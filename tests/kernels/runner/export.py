@@ -1,6 +1,6 @@
 """Writes the problems of tests/cases.py, with expected results, for the C++ kernel tests.
 
-Usage: export.py [--break-one] FILE
+Usage: export.py [--every N] [--break-one] FILE
 
 Every problem is written twice: filled with whole numbers, where the kernels must be exact, and with
 normal random numbers, where each result may differ by its limit. The format stands in
@@ -10,6 +10,7 @@ problem_file.h.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,11 +130,12 @@ def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
     return Record(problem.name, fields, arrays)
 
 
-def filter_margins(kernel: int, mode: str) -> tuple[int, int]:
-    """Padding of an image filter; "same" keeps the centre of the full result, as in SciPy."""
+def filter_margins(kernel: int, mode: str, rotated: bool) -> tuple[int, int]:
+    """Padding of an image filter, centred as SciPy centres convolve2d and correlate2d."""
+    before = kernel // 2 if rotated else (kernel - 1) // 2
     return {
         "full": (kernel - 1, kernel - 1),
-        "same": (kernel // 2, (kernel - 1) // 2),
+        "same": (before, kernel - 1 - before),
         "valid": (0, 0),
     }[mode]
 
@@ -145,7 +147,8 @@ def filter_record(problem: Problem, operands: Any, exact: bool) -> Record:
     samples = rest[0] if rest else 1
     assert problem.weight_shape is not None
     kernel = problem.weight_shape
-    (top, bottom), (left, right) = (filter_margins(k, options.get("mode", "full")) for k in kernel)
+    mode, rotated = options.get("mode", "full"), problem.op == "convolve2d"
+    (top, bottom), (left, right) = (filter_margins(k, mode, rotated) for k in kernel)
     weight = operands.weight
     y = cases.call(reference, problem, operands)
     size = magnitude(problem.op, operands.x, operands.weight, **options)
@@ -171,7 +174,7 @@ def filter_record(problem: Problem, operands: Any, exact: bool) -> Record:
         "pad_hi": axes((bottom, right * samples), 0),
         "output_padding": axes((), 0),
     }
-    if problem.op == "convolve2d":
+    if rotated:
         weight = weight[::-1, ::-1]
     return Record(problem.name, fields, {"x": operands.x, "w": weight, "y": y, "limit": limit})
 
@@ -260,10 +263,17 @@ def main() -> None:
     parser.add_argument(
         "--break-one", action="store_true", help="change one expected value, to test the program"
     )
+    parser.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="only every Nth problem, for slow machines",
+    )
     arguments = parser.parse_args()
     with arguments.file.open("wb") as file:
         file.write(b"fastconv problems 1\n")
-        for index, record in enumerate(records()):
+        for index, record in enumerate(itertools.islice(records(), 0, None, arguments.every)):
             if index == 0 and arguments.break_one:
                 record.arrays["y"] = record.arrays["y"] + 1.0
             write(file, record)

@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "core/names.h"
 #include "core/registry.h"
+#include "crash.h"
 #include "pool_checks.h"
 #include "vec_checks.h"
 
@@ -87,6 +88,7 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "usage: %s PROBLEM_FILE [--kernels-only]\n", arguments[0]);
     return 2;
   }
+  fastconv::runner::report_crashes();
   try {
     return fastconv::runner::run(arguments[1], kernels_only);
   } catch (const std::exception& error) {

@@ -7,6 +7,7 @@
 #include "comparison.h"
 #include "core/names.h"
 #include "core/pool.h"
+#include "crash.h"
 #include "setting.h"
 
 namespace fastconv::runner {
@@ -67,6 +68,7 @@ class PoolCheck {
                   (problem_.adaptive ? " adaptive" : "") +
                   (problem_.with_indices ? " with indices" : "") + " " + isa_name(isa) + " " +
                   dtype_name(problem_.dtype));
+    now_running("pool " + std::string(isa_name(isa)) + ": " + where());
     PoolPlan plan;
     Status status = validate(problem_);
     if (status.ok()) status = choose_pool(problem_, isa, 1, plan);
