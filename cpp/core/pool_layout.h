@@ -23,12 +23,14 @@ inline constexpr Index kPoolNumberedTaps = 1024;
 
 // Windows along one axis: regular ones, or the uneven ones of adaptive pooling.
 struct PoolAxis {
-  bool even;  // window o has `kernel` taps, `dilation` apart, from o*stride - pad_lo on
+  // Regular: window o has `kernel` taps, `dilation` apart, from o*stride - pad_lo on. Uneven:
+  // windows have `kernel` elements or one more.
+  bool even;
   Index in, out, kernel, stride, dilation, pad_lo, pad_hi;
 
   // Most elements from the first to the last tap of a window.
   FASTCONV_GEOMETRY Index extent() const {
-    return even ? dilated_extent(kernel, dilation) : in / out + 2;
+    return even ? dilated_extent(kernel, dilation) : kernel + 1;
   }
   // First element of a window; negative in the padding.
   FASTCONV_GEOMETRY Index start(Index o) const {
@@ -38,7 +40,10 @@ struct PoolAxis {
 
 FASTCONV_GEOMETRY PoolAxis pool_axis(const PoolProblem& p, int axis) {
   const Index in = p.in[axis], out = p.out[axis];
-  if (p.adaptive) return {in % out == 0, in, out, in / out, larger(1, in / out), 1, 0, 0};
+  if (p.adaptive) {
+    const bool even = in % out == 0;
+    return {even, in, out, ceil_div(in, out), even ? in / out : 1, 1, 0, 0};
+  }
   // The stride of a single window means nothing and may be huge.
   const Index stride = out == 1 ? 1 : p.stride[axis];
   return {true, in, out, p.kernel[axis], stride, p.dilation[axis], p.pad_lo[axis], p.pad_hi[axis]};
@@ -135,8 +140,8 @@ FASTCONV_GEOMETRY PoolLayout pool_layout(const PoolProblem& p, int width, bool c
   PoolLayout l{};
   const PoolAxis axis = pool_axis(p, 2);
   const Index extent = axis.extent(), stride = axis.stride, planes = p.batch * p.channels;
-  l.windows =
-      !axis.even || (axis.kernel >= 32 && axis.dilation == 1 && stride >= 4 && !channels_last);
+  const bool sparse = !axis.even || stride >= 4;
+  l.windows = !channels_last && sparse && axis.kernel >= 32 && axis.dilation == 1;
   l.form = pool_form(p, channels_last, l.windows);
   if (l.form == PoolForm::global) {
     l.block_out = l.width_blocks = l.pitch = l.channel_block = l.channel_blocks = 1;
@@ -158,7 +163,8 @@ FASTCONV_GEOMETRY PoolLayout pool_layout(const PoolProblem& p, int width, bool c
   const Index budget = channels_last ? kPoolChannelsLastBuffer : kPoolPlanarBuffer;
   const Index span = larger(budget / l.channel_block, 2 * extent);
   const Index whole = axis.even ? (axis.out - 1) * stride + extent : axis.in;
-  l.block_out = whole <= 2 * span ? axis.out : smaller(axis.out, (span - extent) / stride + 1);
+  const Index step = axis.even ? stride : larger(1, axis.in / axis.out);
+  l.block_out = whole <= 2 * span ? axis.out : smaller(axis.out, (span - extent) / step + 1);
   l.width_blocks = ceil_div(axis.out, l.block_out);
   const Index needed = (l.block_out - 1) * stride + extent;
   l.pitch = axis.even ? ceil_div(needed, stride) * stride

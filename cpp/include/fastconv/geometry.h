@@ -73,11 +73,6 @@ FASTCONV_GEOMETRY Range outputs_inside(Index out, Index in, Index stride, Index 
   return {lo, larger(lo, hi)};
 }
 
-// Taps k in [0, kernel) whose input start + k*dilation lies in [0, in).
-FASTCONV_GEOMETRY Range taps_inside(Index kernel, Index in, Index dilation, Index start) {
-  return outputs_inside(kernel, in, dilation, start);
-}
-
 // Window of output o of an adaptive pooling: [floor(o*in/out), ceil((o+1)*in/out)).
 FASTCONV_GEOMETRY Range adaptive_window(Index o, Index in, Index out) {
   return {(o * in) / out, ((o + 1) * in + out - 1) / out};
@@ -86,6 +81,53 @@ FASTCONV_GEOMETRY Range adaptive_window(Index o, Index in, Index out) {
 // Padding that keeps the size at stride 1; the odd element goes to the end, as in torch.
 FASTCONV_GEOMETRY Index same_padding_total(Index kernel, Index dilation) {
   return dilation * (kernel - 1);
+}
+
+// One axis of a convolution as a gather: outputs out_start + q*out_step for q in [0, count) read
+// input q*in_step + offset0 + i*offset_step through kernel element tap0 + i*tap_step, i in [0, taps).
+//
+// A convolution is one such phase per axis. A transposed convolution with stride S has S of them: the
+// outputs of one residue modulo S meet only the kernel elements of one residue modulo
+// S/gcd(S, dilation), at unit steps of the input; so no multiplication by an inserted zero happens.
+struct AxisPhase {
+  Index out_start, out_step, count;
+  Index in_step;
+  Index taps, tap0, tap_step, offset0, offset_step;
+
+  FASTCONV_GEOMETRY Index offset(Index i) const { return offset0 + i * offset_step; }
+  FASTCONV_GEOMETRY Index lowest_offset() const {
+    return taps == 0 ? 0 : smaller(offset(0), offset(taps - 1));
+  }
+  FASTCONV_GEOMETRY Index highest_offset() const {
+    return taps == 0 ? 0 : larger(offset(0), offset(taps - 1));
+  }
+  // Kernel elements of output q that meet the input rather than padding.
+  FASTCONV_GEOMETRY Range taps_inside(Index q, Index in) const {
+    if (offset_step >= 0) return outputs_inside(taps, in, offset_step, q * in_step + offset0);
+    const Range mirrored = outputs_inside(taps, in, -offset_step, q * in_step + offset(taps - 1));
+    return {taps - mirrored.hi, taps - mirrored.lo};
+  }
+};
+
+FASTCONV_GEOMETRY AxisPhase conv_axis(Index out, Index kernel, Index stride, Index dilation,
+                                      Index pad_lo) {
+  return {0, 1, out, stride, kernel, 0, 1, -pad_lo, dilation};
+}
+
+// Phase `phase` in [0, stride) of a transposed convolution: output o meets kernel element k where
+// (o + pad_lo - k*dilation) is a multiple of the stride.
+FASTCONV_GEOMETRY AxisPhase transposed_axis(Index phase, Index out, Index kernel, Index stride,
+                                            Index dilation, Index pad_lo) {
+  const Index common = greatest_common_divisor(stride, dilation);
+  const Index tap_step = stride / common;
+  Index tap0 = 0;
+  while (tap0 < tap_step && tap0 < kernel && (phase + pad_lo - tap0 * dilation) % stride != 0) ++tap0;
+  const bool met = tap0 < tap_step && tap0 < kernel;
+  const Index taps = met ? (kernel - tap0 + tap_step - 1) / tap_step : 0;
+  const Index offset0 = met ? floor_div(phase + pad_lo - tap0 * dilation, stride) : 0;
+  return {phase,    stride, phase < out ? (out - phase + stride - 1) / stride : 0,
+          1,        taps,   tap0,
+          tap_step, offset0, -(dilation / common)};
 }
 
 }  // namespace fastconv

@@ -5,9 +5,6 @@
 #include <cstddef>
 #include <fastconv/problem.h>
 
-#include <string>
-#include <vector>
-
 namespace fastconv {
 
 // One way through the kernels. An algorithm has several: per memory layout and per class of problem.
@@ -25,12 +22,6 @@ inline constexpr int kFamilies = 7;
 const char* family_name(Family family);
 Algorithm family_algorithm(Family family);
 
-// A family that was not taken, and why.
-struct Declined {
-  Family family;
-  std::string reason;
-};
-
 struct ConvPlan {
   Family family = Family::plain;
   Isa isa = Isa::scalar;
@@ -43,12 +34,13 @@ struct ConvPlan {
   std::size_t shared_bytes = 0;   // workspace written in phase 0, read in phase 1
   std::size_t scratch_bytes = 0;  // workspace of each thread
 
-  // Blocking of phase 1: pixels per block, parts into which output channels are split, depth of a
-  // packed panel. What they mean in detail stands in the header of each kernel.
-  Index block_pixels = 0, channel_parts = 1, block_depth = 0;
+  // Blocking of phase 1. A task computes block_rows x block_cols outputs (of one phase, image, group)
+  // for one of channel_parts shares of the output channels, block_depth input channels (direct) or
+  // rows of the unfolded input (im2col) at a time.
+  Index block_rows = 1, block_cols = 1, channel_parts = 1, block_depth = 1;
+  bool reads_in_place = false;  // the input is used where it lies, without packing
 
-  std::string reason;              // why this family
-  std::vector<Declined> declined;  // why not the others
+  const char* reason = "";  // why this family
 };
 
 struct PoolPlan {
@@ -57,7 +49,7 @@ struct PoolPlan {
   Index tasks = 0;
   std::size_t scratch_bytes = 0;
   bool channels_last = false;
-  std::string reason;
+  const char* reason = "";
 };
 
 }  // namespace fastconv

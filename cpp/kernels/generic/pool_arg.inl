@@ -150,12 +150,44 @@ static void pool_arg_slide_any(const PoolWinners<T>& out, const T* best, const T
   pool_thin(out.columns, out.columns, count / wide.stride, wide.stride);
 }
 
+// Stores the winners of one output row, and turns their numbers into positions.
+template <class T, class Arg>
+static void pool_arg_store(const PoolJob& job, const PoolAxis* axes, const PoolRow& r,
+                           const PoolWinners<T>& won, Index out_first, Index count) {
+  const PoolProblem& p = *job.problem;
+  const PoolAxis& wide = axes[2];
+  const PoolTaps deep = pool_taps(axes[0], r.depth), high = pool_taps(axes[1], r.height);
+  T* values = static_cast<T*>(job.y) + pool_offset(p.y, r, out_first);
+  Index* positions = job.indices + pool_offset(p.indices, r, out_first);
+  const Index step = p.y.spatial[2], position_step = p.indices.spatial[2];
+  const Index origin = (deep.first * p.in[1] + high.first) * p.in[2] + wide.start(out_first);
+  const T neutral = Arg::Op::neutral();
+  bool padding_won = false;
+  for (Index o = 0; o < count; ++o) {
+    values[o * step] = won.best[o];
+    padding_won |= won.best[o] == neutral;
+  }
+  const Index line = high.step * p.in[2], slice = deep.step * p.in[1] * p.in[2];
+  for (Index o = 0; o < count; ++o) {
+    const Index number = static_cast<Index>(won.numbers[o]);
+    const Index d = deep.count == 1 ? 0 : number / high.count, h = number - d * high.count;
+    positions[o * position_step] = origin + d * slice + h * line + o * wide.stride +
+                                   static_cast<Index>(won.columns[o]) * wide.dilation;
+  }
+  if (!padding_won) return;
+  const T* plane = static_cast<const T*>(job.x) + r.batch * p.x.batch + r.channel * p.x.channel;
+  for (Index o = 0; o < count; ++o) {
+    if (won.best[o] != neutral) continue;
+    pool_arg_one<T, Arg>(p, plane, deep, high, pool_taps(wide, out_first + o), values + o * step,
+                         positions + o * position_step);
+  }
+}
+
 template <class T, class Arg>
 static void pool_arg_rows(const PoolJob& job, const PoolLayout& l, Index begin, Index end,
                           std::byte* scratch) {
   const PoolProblem& p = *job.problem;
   const T* x = static_cast<const T*>(job.x);
-  T* y = static_cast<T*>(job.y);
   T* best = reinterpret_cast<T*>(scratch);
   T* numbers = best + l.buffer;
   T* gathered = numbers + l.buffer;
@@ -177,7 +209,7 @@ static void pool_arg_rows(const PoolJob& job, const PoolLayout& l, Index begin, 
     const Index hi = larger(lo, smaller(l.pitch, wide.in - start));
 
     PoolRow r = PoolRow::at(p, row);
-    for (Index i = 0; i < rows; ++i, r.next(p)) {
+    for (Index i = 0; i < rows; ++i, r.skip(p, 1)) {
       T* at = best + i * l.pitch;
       pool_fill(at, lo, neutral);
       pool_arg_combine<T, Arg>(p, axes, r, x, at + lo, numbers + i * l.pitch + lo, gathered,
@@ -187,31 +219,10 @@ static void pool_arg_rows(const PoolJob& job, const PoolLayout& l, Index begin, 
     pool_arg_slide_any<T, Arg>(out, best, numbers, rows * l.pitch, wide);
 
     r = PoolRow::at(p, row);
-    for (Index i = 0; i < rows; ++i, r.next(p)) {
-      const PoolTaps deep = pool_taps(axes[0], r.depth), high = pool_taps(axes[1], r.height);
-      T* values = y + pool_offset(p.y, r, out_first);
-      Index* positions = job.indices + pool_offset(p.indices, r, out_first);
-      const T* won = out.best + i * result_pitch;
-      const T* won_row = out.numbers + i * result_pitch;
-      const T* won_column = out.columns + i * result_pitch;
-      for (Index o = 0; o < out_count; ++o) {
-        T* value = values + o * p.y.spatial[2];
-        Index* position = positions + o * p.indices.spatial[2];
-        if (won[o] == neutral) {  // padding may have won over equal elements of the input
-          const T* plane = x + r.batch * p.x.batch + r.channel * p.x.channel;
-          pool_arg_one<T, Arg>(p, plane, deep, high, pool_taps(wide, out_first + o), value,
-                               position);
-          continue;
-        }
-        const Index number = static_cast<Index>(won_row[o]);
-        const Index d = deep.count == 1 ? 0 : number / high.count, h = number - d * high.count;
-        const Index column =
-            wide.start(out_first + o) + static_cast<Index>(won_column[o]) * wide.dilation;
-        *value = won[o];
-        *position =
-            ((deep.first + d * deep.step) * p.in[1] + high.first + h * high.step) * p.in[2] +
-            column;
-      }
+    for (Index i = 0; i < rows; ++i, r.skip(p, 1)) {
+      const PoolWinners<T> won{out.best + i * result_pitch, out.numbers + i * result_pitch,
+                               out.columns + i * result_pitch};
+      pool_arg_store<T, Arg>(job, axes, r, won, out_first, out_count);
     }
   }
 }

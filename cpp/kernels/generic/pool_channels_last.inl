@@ -89,15 +89,8 @@ static void pool_pixels(const PoolJob& job, Op op, Index begin, Index end, std::
                                   wide.dilation * channels);
       }
       T* to = y + pool_offset(p.y, r, out_first + o);
-      if (p.kind == PoolKind::average) {
-        pool_divide(to, values, channels, divisors.at(o));
-        continue;
-      }
-      if (p.kind == PoolKind::lp) {
-        pool_norm(values, channels, divisors.at(o), static_cast<T>(p.kernel.product()),
-                  static_cast<T>(p.norm));
-      }
-      copy_strided<T>(to, values, 1, channels);
+      if (divides) pool_finish(p, values, channels, divisors.at(o));
+      copy_strided(to, values, 1, channels);
     }
   }
 }

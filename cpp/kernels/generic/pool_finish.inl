@@ -62,53 +62,58 @@ class PoolDivisors {
  public:
   // `memory`: three rows of `room` elements.
   PoolDivisors(const PoolProblem& p, T* memory, Index room)
-      : problem_(p),
+      : padding_(p.count_include_pad),
         counts_(memory),
         divisors_(memory + room),
         reciprocals_(memory + 2 * room),
-        axes_{pool_axis(p, 0), pool_axis(p, 1), pool_axis(p, 2)} {}
+        axes_{pool_axis(p, 0), pool_axis(p, 1), pool_axis(p, 2)} {
+    if (p.divisor_override != 0) {
+      value_ = static_cast<T>(p.divisor_override);
+      return;
+    }
+    for (const PoolAxis& axis : axes_) {
+      const Index first = pool_count(axis, padding_, 0);
+      value_ *= static_cast<T>(first);
+      // Windows in between reach no further out than the first and the last.
+      const bool equal = axis.even && first == axis.kernel &&
+                         pool_count(axis, padding_, axis.out - 1) == axis.kernel;
+      constant_ = constant_ && (equal || axis.out == 1);
+    }
+  }
+
+  // Whether all outputs of the problem share one divisor, and which.
+  bool constant() const { return constant_; }
+  T value() const { return value_; }
 
   void set_block(Index first, Index count) {
-    if (first == first_ && count == count_) return;
+    if (constant_ || (first == first_ && count == count_)) return;
     first_ = first;
     count_ = count;
     lines_ = 0;
-    uniform_ = true;
-    if (problem_.divisor_override != 0) return;
     for (Index i = 0; i < count; ++i) {
-      counts_[i] = static_cast<T>(pool_count(axes_[2], problem_.count_include_pad, first + i));
-      uniform_ = uniform_ && counts_[i] == counts_[0];
+      counts_[i] = static_cast<T>(pool_count(axes_[2], padding_, first + i));
     }
   }
 
   // Depth and height of the row whose outputs are divided next.
   void set_row(Index depth, Index height) {
-    if (problem_.divisor_override != 0) return;
-    const bool padding = problem_.count_include_pad;
+    if (constant_) return;
     const Index lines =
-        pool_count(axes_[0], padding, depth) * pool_count(axes_[1], padding, height);
+        pool_count(axes_[0], padding_, depth) * pool_count(axes_[1], padding_, height);
     if (lines == lines_) return;
     lines_ = lines;
-    if (uniform_) return;
     for (Index i = 0; i < count_; ++i) {
       divisors_[i] = static_cast<T>(lines) * counts_[i];
       reciprocals_[i] = T(1) / divisors_[i];
     }
   }
 
-  bool uniform() const { return uniform_; }
-  // The divisor of output i of the block.
-  T at(Index i) const {
-    if (problem_.divisor_override != 0) return static_cast<T>(problem_.divisor_override);
-    return static_cast<T>(lines_) * counts_[i];
-  }
+  // The divisor of output i of the row.
+  T at(Index i) const { return constant_ ? value_ : divisors_[i]; }
 
+  // A row of averages; only where divisors are not constant.
   void divide(T* dst, const T* src) const {
     using V = Vec<T>;
-    if (uniform_) {
-      pool_divide(dst, src, count_, at(0));
-      return;
-    }
     for (Index i = 0; i < count_; i += V::width) {
       const int n = static_cast<int>(smaller(V::width, count_ - i));
       V::store_first(dst + i,
@@ -119,31 +124,21 @@ class PoolDivisors {
   }
 
  private:
-  const PoolProblem& problem_;
+  bool padding_;
   T* counts_;
   T* divisors_;
   T* reciprocals_;
   PoolAxis axes_[kAxes];
+  bool constant_ = true;
+  T value_ = T(1);
   Index first_ = -1, count_ = 0, lines_ = 0;
-  bool uniform_ = true;
 };
 
-// Writes one row of results to contiguous memory; `values` may be changed on the way, and may be
-// dst.
+// Values that share one divisor, in place.
 template <class T>
-static void pool_finish_row(const PoolProblem& p, const PoolDivisors<T>& divisors, T* dst,
-                            T* values, Index count) {
-  if (p.kind == PoolKind::average) {
-    divisors.divide(dst, values);
-    return;
-  }
+static void pool_finish(const PoolProblem& p, T* values, Index count, T divisor) {
+  if (p.kind == PoolKind::average) pool_divide(values, values, count, divisor);
   if (p.kind == PoolKind::lp) {
-    const T elements = static_cast<T>(p.kernel.product()), norm = static_cast<T>(p.norm);
-    if (divisors.uniform()) {
-      pool_norm(values, count, divisors.at(0), elements, norm);
-    } else {
-      for (Index i = 0; i < count; ++i) pool_norm(values + i, 1, divisors.at(i), elements, norm);
-    }
+    pool_norm(values, count, divisor, static_cast<T>(p.kernel.product()), static_cast<T>(p.norm));
   }
-  if (dst != values) copy_strided(dst, values, 1, count);
 }

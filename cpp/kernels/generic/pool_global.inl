@@ -70,10 +70,7 @@ static void pool_global(const PoolJob& job, const PoolLayout& l, Op op, Index be
     const Index batch = plane / p.channels, channel = plane % p.channels;
     T total = pool_reduce_lines(op, x + batch * p.x.batch + channel * p.x.channel, size, step, 0,
                                 size[0] * size[1]);
-    if (p.kind == PoolKind::average) total /= divisor;
-    if (p.kind == PoolKind::lp) {
-      pool_norm(&total, 1, divisor, static_cast<T>(p.kernel.product()), static_cast<T>(p.norm));
-    }
+    pool_finish(p, &total, 1, divisor);
     y[batch * p.y.batch + channel * p.y.channel] = total;
   }
 }

@@ -1,7 +1,19 @@
 // What pooling accumulates. An operation gives, for vectors (`first`, `take`) and for single
 // elements (`first1`, `take1`), the value of one term and the value with one more term; `Merge`
-// combines accumulated values; `neutral` is what a term outside the input contributes to a merge.
+// combines accumulated values, `lanes` those of one vector; `neutral` is what a term outside the
+// input contributes to a merge.
 #pragma once
+
+template <class T, class Op>
+static inline T pool_lanes(Op op, typename Vec<T>::Reg acc) {
+  constexpr int width = Vec<T>::width;
+  T lanes[width];
+  Vec<T>::store(lanes, acc);
+  for (int half = width / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lanes[i] = op.take1(lanes[i], lanes[i + half]);
+  }
+  return lanes[0];
+}
 
 template <class T>
 struct PoolMax {
@@ -13,6 +25,7 @@ struct PoolMax {
   Reg take(Reg acc, Reg x) const { return V::max_nan(acc, x); }
   T first1(T x) const { return x; }
   T take1(T acc, T x) const { return x > acc || x != x ? x : acc; }
+  T lanes(Reg acc) const { return pool_lanes<T>(*this, acc); }
 };
 
 template <class T>
@@ -25,6 +38,7 @@ struct PoolMin {
   Reg take(Reg acc, Reg x) const { return V::min_nan(acc, x); }
   T first1(T x) const { return x; }
   T take1(T acc, T x) const { return x < acc || x != x ? x : acc; }
+  T lanes(Reg acc) const { return pool_lanes<T>(*this, acc); }
 };
 
 template <class T>
@@ -37,6 +51,7 @@ struct PoolSum {
   Reg take(Reg acc, Reg x) const { return V::add(acc, x); }
   T first1(T x) const { return x; }
   T take1(T acc, T x) const { return acc + x; }
+  T lanes(Reg acc) const { return V::sum(acc); }
 };
 
 template <class T>

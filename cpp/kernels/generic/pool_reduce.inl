@@ -86,17 +86,6 @@ static void pool_combine(Op op, bool merge, T* dst, const T* src, Index length, 
 }
 
 template <class T, class Op>
-static T pool_reduce_lanes(Op op, typename Vec<T>::Reg acc) {
-  using V = Vec<T>;
-  T lanes[V::width];
-  V::store(lanes, acc);
-  for (int half = V::width / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lanes[i] = op.take1(lanes[i], lanes[i + half]);
-  }
-  return lanes[0];
-}
-
-template <class T, class Op>
 static T pool_reduce_run(Op op, const T* src, Index length) {
   using V = Vec<T>;
   using Reg = typename V::Reg;
@@ -118,7 +107,7 @@ static T pool_reduce_run(Op op, const T* src, Index length) {
     total = merged.take(merged.take(acc[0], acc[1]), merged.take(acc[2], acc[3]));
   }
   for (; i + width <= length; i += width) total = merged.take(total, op.first(V::load(src + i)));
-  T result = i == 0 ? Op::Merge::neutral() : pool_reduce_lanes<T>(merged, total);
+  T result = i == 0 ? Op::Merge::neutral() : merged.lanes(total);
   if (i < length) {
     T rest = op.first1(src[i]);
     for (++i; i < length; ++i) rest = op.take1(rest, src[i]);

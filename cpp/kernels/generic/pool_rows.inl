@@ -24,8 +24,10 @@ struct PoolRow {
     r.batch = row / p.out[0];
     return r;
   }
-  void next(const PoolProblem& p) {
-    if (++height < p.out[1]) return;
+  // Goes `rows` further, at most to the first row of the next depth or channel.
+  void skip(const PoolProblem& p, Index rows) {
+    height += rows;
+    if (height < p.out[1]) return;
     height = 0;
     if (++depth < p.out[0]) return;
     depth = 0;
@@ -37,7 +39,11 @@ struct PoolRow {
 
 template <class T>
 static void pool_fill(T* p, Index count, T value) {
-  for (Index i = 0; i < count; ++i) p[i] = value;
+  using V = Vec<T>;
+  const typename V::Reg all = V::set(value);
+  Index i = 0;
+  for (; i + V::width <= count; i += V::width) V::store(p + i, all);
+  if (i < count) V::store_first(p + i, all, static_cast<int>(count - i));
 }
 
 static inline Index pool_offset(const Strides& s, const PoolRow& r, Index column) {

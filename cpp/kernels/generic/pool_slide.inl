@@ -10,15 +10,21 @@
 
 constexpr Index kPoolDirectTaps = 8;
 
-// Keeps every `stride`-th element; dst may be src.
+// Keeps every `stride`-th of count*stride elements; dst may be src.
 template <class T>
 static void pool_thin(T* dst, const T* src, Index count, Index stride) {
   using V = Vec<T>;
-  if (stride == 2) {
-    for (Index i = 0; i < count; i += V::width) V::store(dst + i, V::load_step2(src + 2 * i));
-    return;
+  for (; stride % 2 == 0; stride /= 2, src = dst) {
+    const Index kept = count * (stride / 2);
+    for (Index i = 0; i < kept; i += V::width) V::store(dst + i, V::load_step2(src + 2 * i));
   }
+  if (stride == 1) return;
   for (Index i = 0; i < count; ++i) dst[i] = src[i * stride];
+}
+
+// Whether a slide changes what it reads.
+static inline bool pool_slide_spoils(Index taps, Index stride) {
+  return taps >= kPoolDirectTaps || stride > 2;
 }
 
 // Every position of [0, count) by doubling. Overwrites buf.

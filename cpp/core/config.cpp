@@ -1,0 +1,91 @@
+#include "core/config.h"
+
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "core/names.h"
+#include "core/registry.h"
+
+namespace fastconv {
+namespace {
+
+struct Environment {
+  Status status;
+  Isa isa = best_isa();
+  Algorithm algorithm = Algorithm::automatic;
+  int threads = 0;
+
+  Environment() {
+    if (const char* text = std::getenv("FASTCONV_ISA"); text != nullptr && *text != '\0') {
+      const int found = kIsaNames.find(text);
+      if (found < 0 || find_unit(static_cast<Isa>(found)) == nullptr) {
+        fail("FASTCONV_ISA", text, "one of " + runnable_isas());
+      } else {
+        isa = static_cast<Isa>(found);
+      }
+    }
+    if (const char* text = std::getenv("FASTCONV_ALGORITHM"); text != nullptr && *text != '\0') {
+      const int found = kAlgorithmNames.find(text);
+      if (found < 0) {
+        fail("FASTCONV_ALGORITHM", text, "one of " + kAlgorithmNames.listed());
+      } else {
+        algorithm = static_cast<Algorithm>(found);
+      }
+    }
+    if (const char* text = std::getenv("FASTCONV_NUM_THREADS"); text != nullptr && *text != '\0') {
+      int count = 0;
+      const char* end = text + std::strlen(text);
+      const auto parsed = std::from_chars(text, end, count);
+      if (parsed.ec != std::errc() || parsed.ptr != end || count < 1 || count > 4096) {
+        fail("FASTCONV_NUM_THREADS", text, "a whole number from 1 to 4096");
+      } else {
+        threads = count;
+      }
+    }
+  }
+
+  void fail(const char* variable, const char* given, const std::string& allowed) {
+    if (!status.ok()) return;
+    status = Status::error(StatusCode::value, std::string("environment variable ") + variable +
+                                                  " is '" + given + "'; it must be " + allowed +
+                                                  ", or unset");
+  }
+};
+
+const Environment& environment() {
+  static const Environment read;
+  return read;
+}
+
+constexpr int kNotForced = -1;
+std::atomic<int> g_forced_isa{kNotForced};
+
+}  // namespace
+
+const Status& environment_status() { return environment().status; }
+
+Isa active_isa() {
+  const int forced = g_forced_isa.load(std::memory_order_relaxed);
+  return forced == kNotForced ? environment().isa : static_cast<Isa>(forced);
+}
+
+Status force_isa(Isa isa) {
+  if (find_unit(isa) == nullptr) {
+    return Status::error(StatusCode::unavailable,
+                         std::string("instruction set '") + isa_name(isa) +
+                             "' is not in this build or not on this machine; choose one of " +
+                             runnable_isas());
+  }
+  g_forced_isa.store(static_cast<int>(isa), std::memory_order_relaxed);
+  return {};
+}
+
+void release_isa() { g_forced_isa.store(kNotForced, std::memory_order_relaxed); }
+
+Algorithm environment_algorithm() { return environment().algorithm; }
+int environment_threads() { return environment().threads; }
+
+}  // namespace fastconv

@@ -1,0 +1,16 @@
+// What this machine's processor and operating system can run. Compiled at baseline.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace fastconv {
+
+bool cpu_has_avx2();    // AVX2 and FMA3
+bool cpu_has_avx512();  // F, BW, DQ and VL
+std::string cpu_model();
+
+// Bytes of one core's second-level cache; a common size where the system does not tell.
+std::size_t second_level_cache();
+
+}  // namespace fastconv

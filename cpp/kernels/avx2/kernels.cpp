@@ -1,0 +1,17 @@
+// The avx2 unit: the generic kernels over its vector type.
+#include "vec.h"
+
+#include "core/grid.h"
+#include "core/pool_layout.h"
+#include "core/unit.h"
+
+namespace fastconv {
+namespace avx2 {
+#include "kernels/generic/all.inl"
+}  // namespace avx2
+
+extern const Unit kAvx2Unit;
+constinit const Unit kAvx2Unit = {
+    Isa::avx2, "avx2", {avx2::generic_table<float>(), avx2::generic_table<double>()}};
+
+}  // namespace fastconv

@@ -1,0 +1,17 @@
+// The avx512 unit: the generic kernels over its vector type.
+#include "vec.h"
+
+#include "core/grid.h"
+#include "core/pool_layout.h"
+#include "core/unit.h"
+
+namespace fastconv {
+namespace avx512 {
+#include "kernels/generic/all.inl"
+}  // namespace avx512
+
+extern const Unit kAvx512Unit;
+constinit const Unit kAvx512Unit = {
+    Isa::avx512, "avx512", {avx512::generic_table<float>(), avx512::generic_table<double>()}};
+
+}  // namespace fastconv

@@ -1,0 +1,108 @@
+// From a finished register tile to the output: bias, activation, NaN watch, and the cut into rows.
+//
+// A tile covers consecutive positions of a flattened grid whose row pitch may exceed the row length;
+// positions past a row's end are thrown away here. The cut is worked out once per tile of pixels and
+// used for all its output channels.
+
+// Elements lo..hi-1 of vector `vector` of a tile go to y + at + (element)*step.
+struct Piece {
+  int vector, lo, hi;
+  Index at;
+};
+
+// A grid of rows x cols positions, flattened with `pitch`; position (r, c) is output offset
+// r*y_row + c*y_col.
+struct FlatGrid {
+  Index rows, cols, pitch;
+  Index y_row, y_col;
+};
+
+template <class T>
+struct PieceList {
+  static constexpr int capacity = PlanarShape<T>::n + 8;
+  Piece piece[capacity];
+  int count = 0;
+
+  // Tile positions lane .. lane+length, of which the first goes to output offset `at`.
+  void add(Index lane, Index length, Index at, Index y_col) {
+    constexpr Index W = Vec<T>::width;
+    for (const Index end = lane + length; lane < end;) {
+      const Index vector = lane / W, lo = lane % W;
+      const Index hi = smaller(W, lo + end - lane);
+      piece[count++] = {static_cast<int>(vector), static_cast<int>(lo), static_cast<int>(hi),
+                        at - lo * y_col};
+      lane += hi - lo;
+      at += (hi - lo) * y_col;
+    }
+  }
+
+  // Positions first .. first + vectors*width of a flattened grid.
+  void build(const FlatGrid& grid, Index first, int vectors) {
+    count = 0;
+    const Index stop = first + vectors * Vec<T>::width;
+    for (Index row = first / grid.pitch; row < grid.rows && row * grid.pitch < stop; ++row) {
+      const Index start = row * grid.pitch;
+      const Index lo = larger(first, start), hi = smaller(stop, start + grid.cols);
+      if (lo < hi) add(lo - first, hi - lo, row * grid.y_row + (lo - start) * grid.y_col, grid.y_col);
+    }
+  }
+};
+
+// Reads partial sums back into the tile.
+template <class T>
+static void planar_load(T* tile, int rows, int vectors, const PieceList<T>& pieces, const T* y,
+                        Index y_channel, Index y_col) {
+  constexpr int W = Vec<T>::width;
+  for (int m = 0; m < rows; ++m) {
+    T* row = tile + m * vectors * W;
+    const T* from = y + m * y_channel;
+    fill_zero(row, vectors * W);
+    for (int i = 0; i < pieces.count; ++i) {
+      const Piece& piece = pieces.piece[i];
+      for (int e = piece.lo; e < piece.hi; ++e) {
+        row[piece.vector * W + e] = from[piece.at + e * y_col];
+      }
+    }
+  }
+}
+
+template <class T>
+struct PlanarEpilogue {
+  const T* bias;  // of the tile's first output channel; null without
+  Activation activation;
+  bool last;                // the sums are complete
+  unsigned char* saw_nan;  // null when no padding is multiplied
+};
+
+template <class T>
+static void planar_store(T* tile, int rows, int vectors, const PieceList<T>& pieces, T* y,
+                         Index y_channel, Index y_col, const PlanarEpilogue<T>& end) {
+  using Vt = Vec<T>;
+  constexpr int W = Vt::width;
+  bool nan = false;
+  for (int m = 0; m < rows; ++m) {
+    T* row = tile + m * vectors * W;
+    T* to = y + m * y_channel;
+    if (end.last) {
+      const typename Vt::Reg bias = Vt::set(end.bias != nullptr ? end.bias[m] : T(0));
+      for (int v = 0; v < vectors; ++v) {
+        const typename Vt::Reg sum = Vt::add(Vt::load(row + v * W), bias);
+        nan = nan || (end.saw_nan != nullptr && Vt::any_nan(sum));
+        Vt::store(row + v * W,
+                  end.activation == Activation::none ? sum : activate<T>(sum, end.activation));
+      }
+    }
+    for (int i = 0; i < pieces.count; ++i) {
+      const Piece& piece = pieces.piece[i];
+      const T* from = row + piece.vector * W;
+      if (y_col != 1) {
+        for (int e = piece.lo; e < piece.hi; ++e) to[piece.at + e * y_col] = from[e];
+      } else if (piece.lo == 0 && piece.hi == W) {
+        Vt::store(to + piece.at, Vt::load(from));
+      } else {
+        Vt::store_range(to + piece.at, Vt::load(from), piece.lo, piece.hi);
+      }
+    }
+  }
+  if (nan) __atomic_store_n(end.saw_nan, static_cast<unsigned char>(1), __ATOMIC_RELAXED);
+}

@@ -1,0 +1,55 @@
+// Small things that several kernels need: scratch carving and row copies.
+
+// Scratch memory handed out front to back, each piece aligned to a cache line.
+struct Carver {
+  std::byte* at;
+
+  template <class T>
+  T* take(Index count) {
+    T* piece = reinterpret_cast<T*>(at);
+    at += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return piece;
+  }
+};
+
+template <class T>
+static inline void fill_zero(T* to, Index count) {
+  Index i = 0;
+  for (; i + Vec<T>::width <= count; i += Vec<T>::width) Vec<T>::store(to + i, Vec<T>::zero());
+  if (i < count) Vec<T>::store_first(to + i, Vec<T>::zero(), static_cast<int>(count - i));
+}
+
+// to[i] = from[i*step] for i in [0, count).
+template <class T>
+static inline void copy_strided(T* to, const T* from, Index step, Index count) {
+  using V = Vec<T>;
+  Index i = 0;
+  if (step == 1) {
+    for (; i + V::width <= count; i += V::width) V::store(to + i, V::load(from + i));
+    if (i < count) {
+      const int rest = static_cast<int>(count - i);
+      V::store_first(to + i, V::load_first(from + i, rest), rest);
+    }
+    return;
+  }
+  if (step == 2) {
+    for (; i + V::width <= count; i += V::width) V::store(to + i, V::load_step2(from + 2 * i));
+  }
+  for (; i < count; ++i) to[i] = from[i * step];
+}
+
+// One row of a packed block: `length` elements, of which element m is input column start + m*step,
+// zero outside [0, in). `stride` is the memory stride between input columns.
+template <class T>
+static inline void pack_row(T* to, Index length, const T* row, Index stride, Index in, Index start,
+                            Index step) {
+  const Range inside = outputs_inside(length, in, step, start);
+  if (inside.lo > 0) fill_zero(to, inside.empty() ? length : inside.lo);
+  if (inside.empty()) {
+    if (inside.lo == 0) fill_zero(to, length);
+    return;
+  }
+  copy_strided(to + inside.lo, row + (start + inside.lo * step) * stride, step * stride,
+               inside.hi - inside.lo);
+  if (inside.hi < length) fill_zero(to + inside.hi, length - inside.hi);
+}

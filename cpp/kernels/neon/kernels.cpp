@@ -1,0 +1,17 @@
+// The neon unit: the generic kernels over its vector type.
+#include "vec.h"
+
+#include "core/grid.h"
+#include "core/pool_layout.h"
+#include "core/unit.h"
+
+namespace fastconv {
+namespace neon {
+#include "kernels/generic/all.inl"
+}  // namespace neon
+
+extern const Unit kNeonUnit;
+constinit const Unit kNeonUnit = {
+    Isa::neon, "neon", {neon::generic_table<float>(), neon::generic_table<double>()}};
+
+}  // namespace fastconv

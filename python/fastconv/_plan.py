@@ -1,0 +1,209 @@
+"""Plans (weights kept for many calls) and explanations of how a call would be computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastconv import _core
+from fastconv._arguments import choice, shape
+from fastconv._conv import Activation, Algorithm, PaddingLike, PerAxis, Precision
+from fastconv.errors import ArgumentTypeError, OptionError
+
+Array = NDArray[Any]
+MemoryFormat = Literal["contiguous", "channels_last"]
+
+_CONVOLUTIONS = {
+    f"{name}{rank}d": (rank, name == "conv_transpose")
+    for name in ("conv", "conv_transpose")
+    for rank in (1, 2, 3)
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a convolution would be computed; printing it gives the whole story.
+
+    Attributes:
+        algorithm: "direct" or "im2col".
+        kernel: The kernel family.
+        reason: Why it was chosen.
+        isa: The instruction set.
+        threads: Threads that take part.
+        tile: Register tile.
+        tasks: Independent pieces of work.
+        workspace_bytes: Memory beyond inputs and output, all threads together.
+        output_shape: Shape of the result.
+        text: All of this and more, for people.
+    """
+
+    algorithm: str
+    kernel: str
+    reason: str
+    isa: str
+    threads: int
+    tile: tuple[int, int]
+    tasks: int
+    workspace_bytes: int
+    output_shape: tuple[int, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def plan(
+    op: str,
+    x_shape: tuple[int, ...],
+    weight: Array,
+    bias: Array | None = None,
+    stride: PerAxis = 1,
+    padding: PaddingLike = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    *,
+    output_padding: PerAxis = 0,
+    algorithm: Algorithm = "auto",
+    activation: Activation | None = None,
+    precision: Precision | None = None,
+    memory_format: MemoryFormat = "contiguous",
+) -> _core.ConvPlan:
+    """Prepare a convolution for many calls with inputs of one shape.
+
+    Weights and bias are copied, and packed where the kernel wants that; the caller may change its
+    own afterwards.
+
+    Args:
+        op: "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d" or
+            "conv_transpose3d".
+        x_shape: Shape of the inputs to come.
+        weight: As for the operator; its dtype is the plan's.
+        bias: As for the operator.
+        stride: As for the operator.
+        padding: As for the operator.
+        dilation: As for the operator.
+        groups: As for the operator.
+        output_padding: As for the transposed operator; 0 for the others.
+        algorithm: As for the operator.
+        activation: As for the operator.
+        precision: As for the operator.
+        memory_format: Layout for which the plan is made, "contiguous" (NCHW) or "channels_last".
+            Inputs in another layout are copied first.
+
+    Returns:
+        A callable ``plan(x, out=None)`` with the attributes ``output_shape`` and ``explanation``.
+
+    Raises:
+        OptionError: An unknown op or memory_format.
+        FastconvError: Whatever the operator raises for such arguments.
+
+    Example:
+        >>> import numpy as np, fastconv
+        >>> weight = np.ones((8, 3, 3, 3), dtype=np.float32)
+        >>> blur = fastconv.plan("conv2d", (1, 3, 32, 32), weight, padding=1)
+        >>> blur(np.ones((1, 3, 32, 32), dtype=np.float32)).shape
+        (1, 8, 32, 32)
+    """
+    return _core.prepare_conv(
+        *_arguments(
+            op, x_shape, weight, bias, stride, padding, output_padding, dilation, groups,
+            algorithm, activation, precision, memory_format,
+        )  # fmt: skip
+    )
+
+
+def explain(
+    op: str,
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    *,
+    bias: bool = False,
+    dtype: Any = np.float32,
+    stride: PerAxis = 1,
+    padding: PaddingLike = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    output_padding: PerAxis = 0,
+    algorithm: Algorithm = "auto",
+    activation: Activation | None = None,
+    precision: Precision | None = None,
+    memory_format: MemoryFormat = "contiguous",
+) -> Explanation:
+    """Tell how a convolution would be computed, without computing it.
+
+    Args:
+        op: As for :func:`plan`.
+        x_shape: Shape of the input.
+        weight_shape: Shape of the weight.
+        bias: Whether there is a bias.
+        dtype: float32 or float64.
+        stride: As for the operator.
+        padding: As for the operator.
+        dilation: As for the operator.
+        groups: As for the operator.
+        output_padding: As for the transposed operator.
+        algorithm: As for the operator.
+        activation: As for the operator.
+        precision: As for the operator.
+        memory_format: "contiguous" or "channels_last".
+
+    Returns:
+        An :class:`Explanation`.
+
+    Raises:
+        FastconvError: Whatever the operator raises for such arguments.
+    """
+    sizes = shape("weight_shape", weight_shape)
+    # Weights that take no memory: only their shape and dtype matter.
+    weight = np.broadcast_to(np.zeros((), dtype=_float(dtype)), sizes)
+    transposed = op.startswith("conv_transpose") if isinstance(op, str) else False
+    channels = (sizes[1] * groups if transposed else sizes[0]) if len(sizes) > 1 else 0
+    facts = _core.explain_conv(
+        *_arguments(
+            op, x_shape, weight, np.zeros(channels, weight.dtype) if bias else None, stride,
+            padding, output_padding, dilation, groups, algorithm, activation, precision,
+            memory_format,
+        )  # fmt: skip
+    )
+    return Explanation(**facts)
+
+
+def _float(dtype: Any) -> Any:
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"dtype must be a NumPy dtype, got {dtype!r}; pass numpy.float32 or numpy.float64"
+        ) from None
+
+
+def _arguments(
+    op: str,
+    x_shape: tuple[int, ...],
+    weight: Array,
+    bias: Array | None,
+    stride: PerAxis,
+    padding: PaddingLike,
+    output_padding: PerAxis,
+    dilation: PerAxis,
+    groups: int,
+    algorithm: Algorithm,
+    activation: Activation | None,
+    precision: Precision | None,
+    memory_format: MemoryFormat,
+) -> tuple[Any, ...]:
+    rank, transposed = _CONVOLUTIONS[choice("op", op, tuple(_CONVOLUTIONS))]
+    choice("memory_format", memory_format, ("contiguous", "channels_last"))
+    if not transposed and output_padding != 0:
+        raise OptionError(
+            f"output_padding must be 0 for {op}, got {output_padding!r}; only a transposed "
+            "convolution has it"
+        )
+    return (
+        rank, transposed, shape("x_shape", x_shape), weight, bias, stride, padding,
+        output_padding, dilation, groups, algorithm, activation, precision,
+        memory_format == "channels_last",
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Settings: threads and precision, and what this build and machine offer."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from typing import cast
+
+from fastconv import _core
+from fastconv._arguments import choice
+from fastconv._conv import Precision
+
+_PRECISIONS: tuple[Precision, ...] = ("highest", "high", "medium")
+_precision: ContextVar[Precision] = ContextVar("fastconv_precision", default="highest")
+
+
+def get_num_threads() -> int:
+    """Threads that the next call may use.
+
+    By default OpenMP's maximum, which ``OMP_NUM_THREADS`` and ``threadpoolctl`` limit;
+    ``FASTCONV_NUM_THREADS`` or :func:`set_num_threads` replace it. Small calls use one thread
+    whatever the setting. Results do not depend on it.
+    """
+    return _core.get_num_threads()
+
+
+def set_num_threads(count: int | None) -> None:
+    """Set the number of threads for the calls to come, in all Python threads.
+
+    Args:
+        count: From 1 to 4096; None returns to the default.
+
+    Raises:
+        OptionError: A number outside the range.
+        ArgumentTypeError: Not an int.
+    """
+    _core.set_num_threads(count)
+
+
+def get_precision() -> Precision:
+    """The accuracy that calls ask for unless they say otherwise."""
+    return _precision.get()
+
+
+def set_precision(level: Precision) -> None:
+    """Set the accuracy that calls ask for.
+
+    Args:
+        level: "highest" (float32 accuracy, the default), "high" or "medium". This version computes
+            every level at full accuracy; the levels are accepted so that programs can state them.
+
+    Raises:
+        OptionError: An unknown level.
+    """
+    _precision.set(cast(Precision, choice("level", level, _PRECISIONS)))
+
+
+@contextlib.contextmanager
+def precision(level: Precision) -> Iterator[None]:
+    """Ask for an accuracy inside a ``with`` block.
+
+    Args:
+        level: As for :func:`set_precision`.
+
+    Raises:
+        OptionError: An unknown level.
+    """
+    token = _precision.set(cast(Precision, choice("level", level, _PRECISIONS)))
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What :func:`show_config` reports; printing it gives a table.
+
+    Attributes:
+        version: Of fastconv.
+        cpu: The processor's name.
+        isa: The instruction set whose kernels run.
+        runnable_isas: Those that this build and machine have, best first.
+        threads: Threads that a call may use.
+        precision: The accuracy asked for.
+        algorithms: Names that ``algorithm=`` takes.
+        cuda: Whether the GPU side works, and if not why.
+        compiler: What the kernels were compiled with.
+        second_level_cache: Bytes of cache that blocks are sized for.
+    """
+
+    version: str
+    cpu: str
+    isa: str
+    runnable_isas: tuple[str, ...]
+    threads: int
+    precision: str
+    algorithms: tuple[str, ...]
+    cuda: str
+    compiler: str
+    second_level_cache: int
+
+    def __str__(self) -> str:
+        rows = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return "\n".join(
+            f"{name:18s} {', '.join(value) if isinstance(value, tuple) else value}"
+            for name, value in rows
+        )
+
+
+def show_config() -> Config:
+    """Report what this build and this machine offer."""
+    facts = _core.info()
+    return Config(
+        version=importlib.metadata.version("fastconv"),
+        cpu=facts["cpu"],
+        isa=facts["isa"],
+        runnable_isas=tuple(facts["runnable_isas"]),
+        threads=facts["threads"],
+        precision=get_precision(),
+        algorithms=tuple(facts["algorithms"]),
+        cuda="off: this version has no CUDA kernels yet",
+        compiler=facts["compiler"],
+        second_level_cache=facts["second_level_cache"],
+    )

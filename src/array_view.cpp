@@ -1,0 +1,257 @@
+#include "array_view.h"
+
+#include <cstdint>
+
+namespace fastconv::bind {
+namespace {
+
+constexpr int kNpyFloat = py::detail::npy_api::NPY_FLOAT_;
+constexpr int kNpyDouble = py::detail::npy_api::NPY_DOUBLE_;
+
+Index element_size(DType dtype) { return dtype == DType::float32 ? 4 : 8; }
+
+std::string type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
+
+std::string dtype_text(PyObject* array) {
+  return py::str(py::reinterpret_borrow<py::object>(array).attr("dtype")).cast<std::string>();
+}
+
+bool is_masked(PyObject* object) {
+  return py::isinstance(object, py::module_::import("numpy.ma").attr("MaskedArray"));
+}
+
+// The plain ndarray behind an argument, or an error.
+void check_is_array(PyObject* object, const char* name) {
+  const auto& api = py::detail::npy_api::get();
+  if (Py_TYPE(object) == api.PyArray_Type_) return;
+  const std::string where = std::string(name) + " is a " + type_name(object);
+  if (object == Py_None) {
+    fail(ErrorKind::type, std::string(name) + " is None; it must be a numpy.ndarray of float32 or float64");
+  }
+  if (!api.PyArray_Check_(object)) {
+    fail(ErrorKind::type, where + "; it must be a numpy.ndarray of float32 or float64: convert it " +
+                              "with numpy.asarray(" + name + ", dtype=numpy.float32)");
+  }
+  if (is_masked(object)) {
+    fail(ErrorKind::type, where + "; a mask has no meaning here: pass " + name +
+                              ".filled(0) or another plain array");
+  }
+}
+
+DType checked_dtype(PyObject* object, const char* name) {
+  const auto* array = py::detail::array_proxy(object);
+  const auto* descr = py::detail::array_descriptor_proxy(array->descr);
+  const bool is_float = descr->type_num == kNpyFloat, is_double = descr->type_num == kNpyDouble;
+  if (!is_float && !is_double) {
+    fail(ErrorKind::dtype, std::string(name) + " has dtype " + dtype_text(object) +
+                               "; it must be float32 or float64: convert it with " + name +
+                               ".astype(numpy.float32)");
+  }
+  if (descr->byteorder == '>') {
+    fail(ErrorKind::dtype, std::string(name) + " has dtype " + dtype_text(object) +
+                               " in foreign byte order; convert it with " + name + ".astype(" + name +
+                               ".dtype.newbyteorder('='))");
+  }
+  return is_float ? DType::float32 : DType::float64;
+}
+
+bool fill_view(PyObject* object, DType dtype, ArrayView& view) {
+  const auto* array = py::detail::array_proxy(object);
+  const Index element = element_size(dtype);
+  view.data = array->data;
+  view.ndim = array->nd;
+  view.dtype = dtype;
+  view.writable = (array->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) != 0;
+  view.c_contiguous = (array->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) != 0;
+  bool aligned = (array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+  for (int i = 0; i < array->nd; ++i) {
+    view.shape[i] = array->dimensions[i];
+    const Index bytes = array->strides[i];
+    view.strides[i] = bytes / element;
+    aligned = aligned && (bytes % element == 0 || array->dimensions[i] <= 1);
+  }
+  return aligned;
+}
+
+struct Extent {
+  std::uintptr_t lo, hi;
+};
+
+Extent extent(const ArrayView& view) {
+  const Index element = element_size(view.dtype);
+  Index lo = 0, hi = 0;
+  for (int i = 0; i < view.ndim; ++i) {
+    if (view.shape[i] == 0) return {0, 0};
+    const Index reach = (view.shape[i] - 1) * view.strides[i] * element;
+    (reach < 0 ? lo : hi) += reach;
+  }
+  const auto base = reinterpret_cast<std::uintptr_t>(view.data);
+  return {base + static_cast<std::uintptr_t>(lo), base + static_cast<std::uintptr_t>(hi + element)};
+}
+
+py::object new_typed_array(int type_number, int ndim, const Index* shape, bool channels_last,
+                           int channel_axis, Index element) {
+  const auto& api = py::detail::npy_api::get();
+  Py_intptr_t dims[kMostDims];
+  Py_intptr_t strides[kMostDims];
+  for (int i = 0; i < ndim; ++i) dims[i] = static_cast<Py_intptr_t>(shape[i]);
+  const Py_intptr_t* given = nullptr;
+  if (channels_last) {
+    Py_intptr_t step = static_cast<Py_intptr_t>(element);
+    strides[channel_axis] = step;
+    step *= dims[channel_axis] > 0 ? dims[channel_axis] : 1;
+    for (int i = ndim - 1; i >= 0; --i) {
+      if (i == channel_axis) continue;
+      strides[i] = step;
+      step *= dims[i] > 0 ? dims[i] : 1;
+    }
+    given = strides;
+  }
+  PyObject* made = api.PyArray_NewFromDescr_(api.PyArray_Type_, api.PyArray_DescrFromType_(type_number),
+                                             ndim, dims, given, nullptr, 0, nullptr);
+  if (made == nullptr) {
+    PyErr_Clear();
+    fail(ErrorKind::memory, "no memory for a result of shape " + shape_text(ndim, shape));
+  }
+  return py::reinterpret_steal<py::object>(made);
+}
+
+}  // namespace
+
+void fail(ErrorKind kind, std::string message) { throw Error{kind, std::move(message)}; }
+
+void check(const Status& status) {
+  if (status.ok()) return;
+  switch (status.code) {
+    case StatusCode::shape:
+      fail(ErrorKind::shape, status.message);
+    case StatusCode::dtype:
+      fail(ErrorKind::dtype, status.message);
+    case StatusCode::unsupported:
+      fail(ErrorKind::unsupported, status.message);
+    case StatusCode::unavailable:
+      fail(ErrorKind::unavailable, status.message);
+    case StatusCode::memory:
+      fail(ErrorKind::memory, status.message);
+    case StatusCode::value:
+    case StatusCode::ok:
+      fail(ErrorKind::value, status.message);
+  }
+}
+
+std::string shape_text(int ndim, const Index* shape) {
+  std::string text = "(";
+  for (int i = 0; i < ndim; ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + (ndim == 1 ? ",)" : ")");
+}
+
+std::string ArrayView::shape_text() const { return bind::shape_text(ndim, shape); }
+
+Index ArrayView::size() const {
+  Index total = 1;
+  for (int i = 0; i < ndim; ++i) total *= shape[i];
+  return total;
+}
+
+bool ArrayView::is_contiguous() const { return c_contiguous; }
+
+ArrayView view_array(PyObject* object, const char* name) {
+  check_is_array(object, name);
+  const DType dtype = checked_dtype(object, name);
+  if (py::detail::array_proxy(object)->nd > kMostDims) {
+    fail(ErrorKind::shape, std::string(name) + " has " +
+                               std::to_string(py::detail::array_proxy(object)->nd) +
+                               " axes; no operator takes more than 5");
+  }
+  ArrayView view;
+  if (fill_view(object, dtype, view)) {
+    view.owner = py::reinterpret_borrow<py::object>(object);
+    return view;
+  }
+  view.owner = py::module_::import("numpy").attr("array")(py::handle(object), py::arg("copy") = true,
+                                                          py::arg("order") = "C");
+  fill_view(view.owner.ptr(), dtype, view);
+  return view;
+}
+
+ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shape) {
+  check_is_array(object, "out");
+  const DType given = checked_dtype(object, "out");
+  if (given != dtype) {
+    fail(ErrorKind::dtype, "out has dtype " + dtype_text(object) + "; it must have the input's dtype " +
+                               (dtype == DType::float32 ? "float32" : "float64"));
+  }
+  const auto* array = py::detail::array_proxy(object);
+  bool same = array->nd == ndim;
+  for (int i = 0; same && i < ndim; ++i) same = array->dimensions[i] == shape[i];
+  if (!same) {
+    std::string shown = "(";
+    for (int i = 0; i < array->nd; ++i) {
+      shown += (i > 0 ? ", " : "") + std::to_string(array->dimensions[i]);
+    }
+    shown += array->nd == 1 ? ",)" : ")";
+    fail(ErrorKind::shape, "out has shape " + shown + "; this call needs " + shape_text(ndim, shape));
+  }
+  ArrayView view;
+  const bool aligned = fill_view(object, dtype, view);
+  view.owner = py::reinterpret_borrow<py::object>(object);
+  if (!view.writable) {
+    fail(ErrorKind::value, "out is read-only; pass a writable array, or leave it out");
+  }
+  if (!aligned) {
+    fail(ErrorKind::value, "out is not aligned to its elements; pass an array made by numpy.empty");
+  }
+  for (int i = 0; i < ndim; ++i) {
+    if (view.strides[i] == 0 && view.shape[i] > 1) {
+      fail(ErrorKind::value, "out repeats its memory along axis " + std::to_string(i) +
+                                 " (stride 0); pass an array whose elements are apart");
+    }
+  }
+  return view;
+}
+
+void check_same_dtype(const ArrayView& a, const char* a_name, const ArrayView& b,
+                      const char* b_name) {
+  if (a.dtype == b.dtype) return;
+  const auto name = [](DType dtype) {
+    return std::string(dtype == DType::float32 ? "float32" : "float64");
+  };
+  fail(ErrorKind::dtype, std::string(a_name) + " has dtype " + name(a.dtype) + " and " + b_name +
+                             " has dtype " + name(b.dtype) + "; convert one with astype");
+}
+
+void check_no_overlap(const ArrayView& out, const ArrayView& in, const char* in_name) {
+  const Extent a = extent(out), b = extent(in);
+  if (a.lo >= b.hi || b.lo >= a.hi) return;
+  bool shared = true;
+  try {
+    shared = py::module_::import("numpy")
+                 .attr("shares_memory")(out.owner, in.owner, py::arg("max_work") = 10000)
+                 .cast<bool>();
+  } catch (py::error_already_set&) {
+    shared = true;  // too hard to tell
+  }
+  if (shared) {
+    fail(ErrorKind::value, std::string("out shares memory with ") + in_name +
+                               "; pass an array of its own, or leave it out");
+  }
+}
+
+py::object new_array(DType dtype, int ndim, const Index* shape, bool channels_last,
+                     int channel_axis) {
+  return new_typed_array(dtype == DType::float32 ? kNpyFloat : kNpyDouble, ndim, shape, channels_last,
+                         channel_axis, element_size(dtype));
+}
+
+py::object new_index_array(int ndim, const Index* shape, bool channels_last, int channel_axis) {
+  return new_typed_array(py::detail::npy_api::NPY_INT64_, ndim, shape, channels_last, channel_axis, 8);
+}
+
+ArrayView view_own(const py::object& array, DType dtype) {
+  ArrayView view;
+  fill_view(array.ptr(), dtype, view);
+  view.owner = array;
+  return view;
+}
+
+}  // namespace fastconv::bind

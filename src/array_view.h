@@ -1,0 +1,69 @@
+// NumPy arrays as pointers, shapes and strides: no copy, no cast. And the errors of the border.
+#pragma once
+
+#include <fastconv/problem.h>
+#include <fastconv/status.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+namespace fastconv::bind {
+
+namespace py = pybind11;
+
+// What can be wrong with an argument, beyond what the core itself reports.
+enum class ErrorKind { shape, value, dtype, type, unsupported, unavailable, memory };
+
+struct Error {
+  ErrorKind kind;
+  std::string message;
+};
+
+[[noreturn]] void fail(ErrorKind kind, std::string message);
+void check(const Status& status);  // throws Error unless ok
+
+inline constexpr int kMostDims = 8;
+
+struct ArrayView {
+  py::object owner;  // keeps the memory alive; a copy where the array is not aligned
+  char* data = nullptr;
+  int ndim = 0;
+  DType dtype = DType::float32;
+  bool writable = false;
+  bool c_contiguous = false;
+  Index shape[kMostDims] = {};
+  Index strides[kMostDims] = {};  // elements
+
+  Index size() const;
+  bool is_contiguous() const;  // C order, without gaps
+  std::string shape_text() const;
+};
+
+// Views an argument. Anything but a float32 or float64 NumPy array of native byte order is an error
+// that names the argument. An array that is not aligned is copied; memory stays as it is otherwise.
+ArrayView view_array(PyObject* object, const char* name);
+
+// Views an output: as above, but writable, aligned, of this dtype and shape, and without elements
+// that share memory.
+ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shape);
+
+// Both must have one dtype.
+void check_same_dtype(const ArrayView& a, const char* a_name, const ArrayView& b,
+                      const char* b_name);
+
+// Raises unless the memory of an output and an input is apart.
+void check_no_overlap(const ArrayView& out, const ArrayView& in, const char* in_name);
+
+// A new array. With `channels_last`, axis `channel_axis` varies fastest in memory.
+py::object new_array(DType dtype, int ndim, const Index* shape, bool channels_last = false,
+                     int channel_axis = 1);
+py::object new_index_array(int ndim, const Index* shape, bool channels_last = false,
+                           int channel_axis = 1);
+
+// A view of an array that the binding itself made.
+ArrayView view_own(const py::object& array, DType dtype);
+
+std::string shape_text(int ndim, const Index* shape);
+
+}  // namespace fastconv::bind

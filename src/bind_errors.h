@@ -1,0 +1,22 @@
+// Turns errors into Python exceptions: the only place that does.
+#pragma once
+
+#include "array_view.h"
+
+namespace fastconv::bind {
+
+// Sets the Python exception for an error; always returns null.
+PyObject* raise(const Error& error);
+PyObject* raise_current();  // for the exception being handled
+
+// Runs a METH_FASTCALL body; every C++ exception becomes a Python one.
+template <class Body>
+PyObject* guarded(Body&& body) {
+  try {
+    return body();
+  } catch (...) {
+    return raise_current();
+  }
+}
+
+}  // namespace fastconv::bind
