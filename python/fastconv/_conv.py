@@ -12,9 +12,7 @@ Array = NDArray[Any]
 PerAxis = int | tuple[int, ...]
 PaddingLike = int | tuple[int, ...] | tuple[tuple[int, int], ...] | Literal["same", "valid"]
 Algorithm = Literal["auto", "direct", "im2col"]
-Activation = Literal[
-    "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "hardswish"
-]
+Activation = Literal["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "hardswish"]
 Precision = Literal["highest", "high", "medium"]
 
 _conv = _core.conv

@@ -109,9 +109,20 @@ def plan(
     """
     return _core.prepare_conv(
         *_arguments(
-            op, x_shape, weight, bias, stride, padding, output_padding, dilation, groups,
-            algorithm, activation, precision, memory_format,
-        )  # fmt: skip
+            op,
+            x_shape,
+            weight,
+            bias,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+            algorithm,
+            activation,
+            precision,
+            memory_format,
+        )
     )
 
 
@@ -163,10 +174,20 @@ def explain(
     channels = (sizes[1] * groups if transposed else sizes[0]) if len(sizes) > 1 else 0
     facts = _core.explain_conv(
         *_arguments(
-            op, x_shape, weight, np.zeros(channels, weight.dtype) if bias else None, stride,
-            padding, output_padding, dilation, groups, algorithm, activation, precision,
+            op,
+            x_shape,
+            weight,
+            np.zeros(channels, weight.dtype) if bias else None,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+            algorithm,
+            activation,
+            precision,
             memory_format,
-        )  # fmt: skip
+        )
     )
     return Explanation(**facts)
 
@@ -203,7 +224,18 @@ def _arguments(
             "convolution has it"
         )
     return (
-        rank, transposed, shape("x_shape", x_shape), weight, bias, stride, padding,
-        output_padding, dilation, groups, algorithm, activation, precision,
+        rank,
+        transposed,
+        shape("x_shape", x_shape),
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+        algorithm,
+        activation,
+        precision,
         memory_format == "channels_last",
-    )  # fmt: skip
+    )

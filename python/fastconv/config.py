@@ -41,7 +41,7 @@ def set_num_threads(count: int | None) -> None:
 
 
 def get_precision() -> Precision:
-    """The accuracy that calls ask for unless they say otherwise."""
+    """Return the accuracy that calls ask for unless they say otherwise."""
     return _precision.get()
 
 
