@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,12 @@ class CheckResult:
     """One call that was compared with the reference.
 
     Attributes:
-        family: Kernel family that computed it, or an empty string for operators without families.
+        kernel: Kernel family that computed it, or an empty string for operators without families.
         error: Largest deviation in units of ``eps * sum |x||w|``.
         message: What is wrong, or an empty string.
     """
 
-    family: str
+    kernel: str
     error: float
     message: str
 
@@ -74,7 +75,7 @@ def check(
     library: Any,
     *,
     force_isa: Callable[[str | None], None],
-    family_of: Callable[[Problem, Arrays, dict[str, Any]], str],
+    kernel_of: Callable[[CheckRow, str, str], str],
     dtypes: Sequence[str] = DTYPES,
 ) -> Iterator[CheckRow]:
     """Compare every call with ``library.reference``, on random and on integer values.
@@ -87,7 +88,7 @@ def check(
         isas: Instruction sets to force, one after the other.
         library: The ``fastconv`` package.
         force_isa: Forces an instruction set; None returns to the default.
-        family_of: Name of the kernel family that a call takes.
+        kernel_of: Kernel family of a row on an instruction set and element type.
         dtypes: Element types.
 
     Yields:
@@ -106,7 +107,8 @@ def check(
                     force_isa(isa)
                     for dtype in dtypes:
                         cases = [(*expected[dtype, fill], fill) for fill in ("normal", "integer")]
-                        row.results[isa, dtype] = _compare(row, cases, library, family_of)
+                        kernel = partial(kernel_of, row, isa, dtype)
+                        row.results[isa, dtype] = _compare(row, cases, library, kernel)
             finally:
                 force_isa(None)
             yield row
@@ -121,24 +123,24 @@ def _compare(
     row: CheckRow,
     cases: Sequence[tuple[Arrays, Verifier, str]],
     library: Any,
-    family_of: Callable[[Problem, Arrays, dict[str, Any]], str],
+    kernel_of: Callable[[], str],
 ) -> CheckResult | None:
     extra = {} if row.algorithm == "auto" else {"algorithm": row.algorithm}
-    family, worst = "", 0.0
+    kernel, worst = "", 0.0
     for arrays, verifier, fill in cases:
         given = arrays
         if row.layout == "channels last":
             given = arrays._replace(x=channels_last(arrays.x))
         try:
             answer = call(library, row.problem, given, **extra)
-            family = family_of(row.problem, given, extra)
+            kernel = kernel_of()
         except library.UnsupportedError:
             return None
         except Exception as error:
-            return CheckResult(family, float("inf"), f"{type(error).__name__}: {error}")
+            return CheckResult(kernel, float("inf"), f"{type(error).__name__}: {error}")
         exact = fill == "integer" and _is_exact(row.problem)
         outcome = verifier.compare(answer, 0.0 if exact else OWN_FACTOR)
         worst = max(worst, outcome.error)
         if not outcome.ok:
-            return CheckResult(family, worst, f"{fill} values: {outcome.message}")
-    return CheckResult(family, worst, "")
+            return CheckResult(kernel, worst, f"{fill} values: {outcome.message}")
+    return CheckResult(kernel, worst, "")

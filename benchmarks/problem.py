@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
 from fastconv._output_shape import output_shape as shape_of
 from fastconv._window import (
     conv_window,
@@ -16,7 +18,6 @@ from fastconv._window import (
     pool_window,
     transposed_window,
 )
-from numpy.typing import NDArray
 
 FILTER_OPS = frozenset({"convolve2d", "correlate2d"})
 

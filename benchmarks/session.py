@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import fastconv
 from fastconv import _core
@@ -26,7 +25,8 @@ QUICK = Effort(seconds=0.06, rounds=5, limit=0.3)
 def _plan(problem: Problem, settings: Settings) -> str:
     if not problem.is_convolution:
         return ""
-    plan: Any = fastconv.explain(
+    assert problem.weight_shape is not None
+    return fastconv.explain(
         problem.op,
         problem.x_shape,
         problem.weight_shape,
@@ -34,8 +34,7 @@ def _plan(problem: Problem, settings: Settings) -> str:
         dtype=settings.dtype,
         algorithm=settings.algorithm,
         **problem.options,
-    )
-    return str(plan.family)
+    ).kernel
 
 
 def measure(
@@ -69,14 +68,13 @@ def measure(
         dtype=dtype,
         algorithm=algorithm,
         isa=isa,
-        cpu=_core.info()["cpu"],
+        cpu=fastconv.show_config().cpu,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         ceilings=machine.measure_ceilings(_core, isa, dtype, threads),
         versions=machine.versions(n for c in contestants for n in c.distributions),
         titles={c.key: c.title for c in contestants},
         missing={m.key: m.reason for m in missing},
     )
-    before = fastconv.get_num_threads()
     try:
         run.layers += measure_layers(
             layers,
@@ -88,6 +86,6 @@ def measure(
             explain=_plan,
         )
     finally:
-        fastconv.set_num_threads(before)
+        fastconv.set_num_threads(None)
     run.interrupted = observer.stopped()
     return run

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastconv
 import numpy as np
 from numpy.typing import NDArray
+
+import fastconv
 
 IMAGE = np.arange(9.0, dtype=np.float32).reshape(1, 1, 3, 3)
 KERNEL = np.arange(4.0, dtype=np.float32).reshape(1, 1, 2, 2)

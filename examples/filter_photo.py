@@ -13,16 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastconv
 import numpy as np
 from numpy.typing import NDArray
+
+import fastconv
 
 Image = NDArray[np.float32]
 
 LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 4
 SHARPEN = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.float32)
-# Light from the upper left: what lies below and to the right of the diagonal counts against.
+# Light from the upper left. Convolution turns the kernel by 180 degrees, so what ends up positive
+# is the lower right minus the upper left: bright where the brightness rises along the diagonal.
 EMBOSS = np.array([[3, 2, 1, 0], [2, 1, 0, -1], [1, 0, -1, -2], [0, -1, -2, -3]], np.float32) / 10
 
 
@@ -43,7 +45,7 @@ def gaussian_kernel(sigma: float) -> Image:
 
 
 def correlate(image: Image, kernel: Image) -> Image:
-    """Keep the size; the image is continued by its mirror image."""
+    """Correlate at the same size; the image is continued by its mirror image."""
     return fastconv.correlate2d(image, kernel, mode="same", boundary="reflect")
 
 
@@ -68,8 +70,8 @@ def sharpen(image: Image) -> Image:
 
 
 def emboss(image: Image) -> Image:
-    """Relief on mid-grey, from a 4x4 kernel: a true convolution, which flips the kernel."""
-    return 0.5 + fastconv.convolve2d(image, EMBOSS[::-1, ::-1], mode="same", boundary="reflect")
+    """Relief on mid-grey, by true convolution with a 4x4 kernel."""
+    return 0.5 + fastconv.convolve2d(image, EMBOSS, mode="same", boundary="reflect")
 
 
 FILTERS: dict[str, Callable[[Image], Image]] = {

@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import fastconv
 import numpy as np
 from numpy.typing import NDArray
+
+import fastconv
 
 Signal = NDArray[np.float32]
 

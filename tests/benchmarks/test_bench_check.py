@@ -1,8 +1,9 @@
 import types
 
-import fastconv
 import numpy as np
 import pytest
+
+import fastconv
 from fastconv.benchmarks.check import channels_last, check, check_problems
 from fastconv.benchmarks.problem import Problem, make_arrays
 
@@ -39,7 +40,7 @@ def run(lib, **options):
             ["one", "two"],
             lib,
             force_isa=forced.append,
-            family_of=lambda problem, arrays, extra: "kernel",
+            kernel_of=lambda row, isa, dtype: "kernel",
             **options,
         )
     )

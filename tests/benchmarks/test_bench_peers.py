@@ -1,8 +1,9 @@
 import importlib
 
-import fastconv
 import numpy as np
 import pytest
+
+import fastconv
 from fastconv.benchmarks import peers as peers_package
 from fastconv.benchmarks.contestant import DeclinedError, Settings, as_convolution, as_image
 from fastconv.benchmarks.peers import PEER_NAMES, load_peers

@@ -1,8 +1,9 @@
 import itertools
 
-import fastconv
 import numpy as np
 import pytest
+
+import fastconv
 from fastconv.benchmarks.problem import (
     Problem,
     bytes_moved,

@@ -3,6 +3,8 @@ import json
 import math
 
 import pytest
+from rich.console import Console
+
 from fastconv.benchmarks.machine import Ceilings, versions
 from fastconv.benchmarks.results import (
     LayerResult,
@@ -15,7 +17,6 @@ from fastconv.benchmarks.results import (
 )
 from fastconv.benchmarks.suites import Layer, select
 from fastconv.benchmarks.table import print_run, shape_text, short_time
-from rich.console import Console
 
 
 def timed(seconds):
@@ -150,8 +151,9 @@ def test_versions_leave_out_what_is_not_installed():
 @pytest.mark.parametrize("suites", [("lenet",), ("lenet", "filters", "micro")])
 def test_picture_is_written_for_any_set_of_peers(tmp_path, peers, suites):
     pytest.importorskip("matplotlib")
-    from fastconv.benchmarks.pictures import draw
     from matplotlib.image import imread
+
+    from fastconv.benchmarks.pictures import draw
 
     run = make_run(select(suites))
     run.titles = {k: v for k, v in run.titles.items() if k in ("fastconv", *peers)}

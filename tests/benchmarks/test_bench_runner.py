@@ -1,8 +1,9 @@
 import time
 
-import fastconv
 import numpy as np
 import pytest
+
+import fastconv
 from fastconv.benchmarks.contestant import DeclinedError, Prepared, Settings
 from fastconv.benchmarks.problem import Problem, call
 from fastconv.benchmarks.runner import measure_layers

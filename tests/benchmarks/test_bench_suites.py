@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from fastconv.benchmarks import suites
 from fastconv.benchmarks.problem import multiply_adds, output_shape
 

@@ -1,6 +1,7 @@
-import fastconv
 import numpy as np
 import pytest
+
+import fastconv
 from fastconv.benchmarks import verify
 from fastconv.benchmarks.problem import Problem, call, make_arrays, output_shape
 from fastconv.benchmarks.verify import OWN_FACTOR, Verifier

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+
+import fastconv
 from fastconv import _core
 
 
 def machine_isas() -> tuple[str, ...]:
     """Instruction sets that this build has and this machine runs, the simplest first."""
-    return tuple(reversed(_core.info()["runnable_isas"]))
+    return tuple(reversed(fastconv.show_config().runnable_isas))
 
 
 def active_isa() -> str:
     """Return the instruction set in force."""
-    return str(_core.info()["isa"])
+    return fastconv.show_config().isa
 
 
 @contextmanager

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 import fastconv
+from fastconv.cli._console import report_console
 from fastconv.cli._machine import active_isa, forced_isa
 from fastconv.cli._progress import watch
-from rich.console import Console
-
-_WIDTH_WITHOUT_TERMINAL = 200
-
 
 _HELP = """Verify and time layers of well-known networks against the libraries that are installed.
 
@@ -87,9 +85,9 @@ def bench(
         _list(chosen, found, missing)
         return
     _require_algorithm(algorithm)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH_WITHOUT_TERMINAL)
+    if not no_files:
+        _require_folder("--json", json_file)
+        _require_folder("--png", png_file)
     with forced_isa(isa), watch(len(chosen)) as observer:
         run = measure(
             chosen,
@@ -102,7 +100,7 @@ def bench(
             quick=quick,
             observer=observer,
         )
-    print_run(run, console)
+    print_run(run, report_console())
     if not no_files and run.layers:
         write_json(run, json_file)
         click.echo(f"figures: {json_file}")
@@ -111,8 +109,15 @@ def bench(
         raise SystemExit(1)
 
 
+def _require_folder(option: str, path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise click.BadParameter(
+            f"the folder of {str(path)!r} does not exist; create it first", param_hint=option
+        )
+
+
 def _require_algorithm(name: str) -> None:
-    allowed = ("auto", "direct", "im2col")
+    allowed = fastconv.show_config().algorithms
     if name not in allowed:
         raise click.BadParameter(
             f"got {name!r}; allowed: {', '.join(allowed)}", param_hint="--algorithm"

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
 import click
-import fastconv
-from fastconv import _core
-from fastconv.cli._machine import machine_isas
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+import fastconv
+from fastconv import _core
+from fastconv.cli._console import report_console
+from fastconv.cli._machine import machine_isas
 
-def _family(problem: Any, arrays: Any, extra: dict[str, Any]) -> str:
-    options = {**problem.options, **extra}
+
+def _kernel(row: Any, isa: str, dtype: str) -> str:
+    problem = row.problem
     if not problem.is_convolution:
         return ""
-    plan = fastconv.explain(
-        problem.op, arrays.x, arrays.weight, bias=arrays.bias is not None, **options
-    )
-    return str(plan.family)
+    return fastconv.explain(
+        problem.op,
+        problem.x_shape,
+        problem.weight_shape,
+        bias=problem.bias,
+        dtype=dtype,
+        algorithm=row.algorithm,
+        memory_format="channels_last" if row.layout == "channels last" else "contiguous",
+        **problem.options,
+    ).kernel
 
 
 def _cell(result: Any) -> Text:
@@ -33,8 +41,8 @@ def _cell(result: Any) -> Text:
     return Text(f"{result.error:.2f}")
 
 
-def _families(row: Any) -> str:
-    return ", ".join(dict.fromkeys(r.family for r in row.results.values() if r and r.family))
+def _kernels(row: Any) -> str:
+    return ", ".join(dict.fromkeys(r.kernel for r in row.results.values() if r and r.kernel))
 
 
 @click.command()
@@ -60,19 +68,17 @@ def check(isas: tuple[str, ...], failures: bool) -> None:
     total = sum(1 for problem in problems for _ in rows(problem))
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("problem", "algorithm", "memory", "kernel"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name)
     for isa in chosen:
         for dtype in DTYPES:
-            table.add_column(f"{isa} {dtype}", justify="right")
-    console = Console()
+            table.add_column(f"{isa}\n{dtype}", justify="right")
+    console = report_console()
     wrong: list[str] = []
     calls = 0
     started = time.perf_counter()
-    with click.progressbar(
-        length=total, label="checking", file=click.get_text_stream("stderr")
-    ) as bar:
+    with click.progressbar(length=total, label="checking", file=sys.stderr) as bar:
         for row in run_check(
-            problems, chosen, fastconv, force_isa=_core.force_isa, family_of=_family
+            problems, chosen, fastconv, force_isa=_core.force_isa, kernel_of=_kernel
         ):
             bar.update(1)
             calls += sum(result is not None for result in row.results.values())
@@ -83,7 +89,7 @@ def check(isas: tuple[str, ...], failures: bool) -> None:
                 )
             if row.failures or not failures:
                 cells = [_cell(row.results[isa, dtype]) for isa in chosen for dtype in DTYPES]
-                table.add_row(row.problem.name, row.algorithm, row.layout, _families(row), *cells)
+                table.add_row(row.problem.name, row.algorithm, row.layout, _kernels(row), *cells)
     if table.row_count:
         console.print(table)
     for line in wrong:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+
 import fastconv
 from fastconv.cli._machine import forced_isa
 from fastconv.cli._shapes import PerAxis, Shape
@@ -12,45 +13,38 @@ from fastconv.cli._shapes import PerAxis, Shape
 _NUMBERS = PerAxis()
 
 
-_HELP = """Show how OP would be computed, and why the other kernels declined.
+_HELP = """Show how the convolution OP would be computed, and why the other kernels declined.
 
 \b
 fastconv explain conv2d --x 1,64,56,56 --weight 64,64,3,3 --padding 1
-fastconv explain max_pool2d --x 1,64,112,112 --kernel-size 3 --stride 2
+fastconv explain conv_transpose2d --x 1,512,32,32 --weight 512,256,2,2 --stride 2
 """
 
 
 @click.command(help=_HELP)
 @click.argument("op")
 @click.option("--x", "x_shape", type=Shape(), required=True, help="Input: 1,64,56,56.")
-@click.option("--weight", "weight_shape", type=Shape(), help="Weights: 64,64,3,3.")
+@click.option("--weight", "weight_shape", type=Shape(), required=True, help="Weights: 64,64,3,3.")
 @click.option("--bias", is_flag=True, help="With a bias.")
 @click.option("--stride", type=_NUMBERS)
 @click.option("--padding", type=PerAxis(("same", "valid"), pairs=True))
 @click.option("--dilation", type=_NUMBERS)
 @click.option("--groups", type=int)
 @click.option("--output-padding", type=_NUMBERS)
-@click.option("--kernel-size", type=_NUMBERS, help="Pooling window.")
-@click.option("--output-size", type=_NUMBERS, help="Of adaptive pooling.")
-@click.option("--norm-type", type=float, help="Of Lp pooling.")
-@click.option("--ceil-mode", is_flag=True, default=None, help="Pooling sizes round up.")
-@click.option("--mode", help="Image filters: full, same or valid.")
-@click.option("--boundary", help="Image filters: fill, reflect, nearest or wrap.")
 @click.option("--activation")
 @click.option("--algorithm", help="Forced algorithm: auto, direct or im2col.")
-@click.option("--dtype", help="float32 (default) or float64.")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="[float32]")
+@click.option("--memory-format", type=click.Choice(["contiguous", "channels_last"]))
 @click.option("--isa", help="Forced instruction set.")
 def explain(
     op: str,
     x_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...] | None,
+    weight_shape: tuple[int, ...],
     isa: str | None,
     bias: bool,
     **options: Any,
 ) -> None:
-    """Show how OP would be computed, and why the other kernels declined."""
+    """Show how the convolution OP would be computed, and why the other kernels declined."""
     given = {name: value for name, value in options.items() if value is not None}
-    if bias:
-        given["bias"] = True
     with forced_isa(isa):
-        click.echo(str(fastconv.explain(op, x_shape, weight_shape, **given)))
+        click.echo(str(fastconv.explain(op, x_shape, weight_shape, bias=bias, **given)).rstrip())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import click
+
 import fastconv
 
 
@@ -13,10 +15,4 @@ import fastconv
 def info(as_json: bool) -> None:
     """Show version, instruction sets, threads, compiler and CUDA state."""
     config = fastconv.show_config()
-    if as_json:
-        click.echo(json.dumps(config, indent=1))
-        return
-    width = max(map(len, config))
-    for name, value in config.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        click.echo(f"{name:<{width}}  {text}")
+    click.echo(json.dumps(asdict(config), indent=1) if as_json else str(config))
