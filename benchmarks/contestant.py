@@ -47,13 +47,20 @@ class Prepared:
 class Contestant(Protocol):
     """One library in one mode of use."""
 
-    key: str
-    title: str
-    distributions: tuple[str, ...]
+    @property
+    def key(self) -> str:
+        """Name on the command line and in figures."""
+
+    @property
+    def title(self) -> str:
+        """Name in pictures."""
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """Names under which pip knows what is used."""
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Make a problem ready, or raise DeclinedError."""
-        ...
 
 
 def only_float32(settings: Settings) -> None:
@@ -92,5 +99,5 @@ def as_image(problem: Problem, y: NDArray[Any]) -> NDArray[Any]:
     """Return the (1, C, H, W) result of ``as_convolution`` as the filter's (H, W[, C])."""
     if not problem.is_filter:
         return y
-    image = y[0].transpose(1, 2, 0)
+    image: NDArray[Any] = y[0].transpose(1, 2, 0)
     return image if len(problem.x_shape) == 3 else image[:, :, 0]

@@ -59,7 +59,7 @@ def draw(run: Run, path: Path) -> None:
     _draw_roofline(roofline, run, results)
     for body, row in zip(bodies, rows, strict=True):
         # An empty panel fills a short row, so that bars are about as wide in every row.
-        widths = [max(_NARROWEST, len(panel)) for panel in row]
+        widths: list[float] = [max(_NARROWEST, len(panel)) for panel in row]
         widths.append(max(0.01, _LAYERS_PER_ROW - sum(widths)))
         *axes, rest = body.subplots(
             1, len(widths), sharey=True, squeeze=False, width_ratios=widths

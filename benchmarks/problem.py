@@ -136,13 +136,10 @@ def multiply_adds(problem: Problem) -> int:
             for n, w in zip(sizes, wanted, strict=True)
         )
         return lead * math.prod(taps)
-    taps_per_output = math.prod(
-        problem.weight_shape if problem.is_filter else geometry(problem).kernel
-    )
-    if problem.is_convolution:
-        assert problem.weight_shape is not None
-        taps_per_output *= problem.weight_shape[1]
-    return outputs * taps_per_output
+    if problem.weight_shape is None:
+        return outputs * math.prod(geometry(problem).kernel)
+    # (kh, kw) of a filter, (out, in/groups, *kernel) of a convolution.
+    return outputs * math.prod(problem.weight_shape[0 if problem.is_filter else 1 :])
 
 
 def operations(problem: Problem) -> int:

@@ -124,6 +124,11 @@ def geometric_mean(values: Iterable[float | None]) -> float | None:
     return math.exp(math.fsum(map(math.log, numbers)) / len(numbers)) if numbers else None
 
 
+def speedup_over(key: str) -> Callable[[LayerResult], float | None]:
+    """Return the function that gives the speedup over a peer."""
+    return lambda result: result.speedup(key)
+
+
 def mean_speedup(
     results: Iterable[LayerResult], speedup: Callable[[LayerResult], float | None]
 ) -> float | None:
@@ -142,7 +147,7 @@ def as_json(run: Run) -> dict[str, Any]:
     data |= {"interrupted": run.interrupted, "ceilings": asdict(run.ceilings)}
     data["geometric_means"] = {
         scope: {
-            **{k: mean_speedup(results, lambda r, k=k: r.speedup(k)) for k in run.peers},
+            **{k: mean_speedup(results, speedup_over(k)) for k in run.peers},
             "best peer": mean_speedup(results, LayerResult.speedup_over_best),
         }
         for scope, results in [

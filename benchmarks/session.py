@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 import fastconv
 from fastconv import _core
+from fastconv._conv import Algorithm
 
 from . import machine
 from .contestant import Contestant, Settings
@@ -32,7 +34,7 @@ def _plan(problem: Problem, settings: Settings) -> str:
         problem.weight_shape,
         bias=problem.bias,
         dtype=settings.dtype,
-        algorithm=settings.algorithm,
+        algorithm=cast(Algorithm, settings.algorithm),
         **problem.options,
     ).kernel
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .problem import Problem, output_shape
-from .results import OWN, LayerResult, Run, mean_speedup
+from .results import OWN, LayerResult, Run, mean_speedup, speedup_over
 
 # Below this width the peers' columns show ratios only.
 _WIDE = 150
@@ -109,7 +109,7 @@ def _means_table(run: Run) -> Table:
     for scope, results in (*scopes, ("all layers", run.layers)):
         if scope == "all layers":
             table.add_section()
-        means = [mean_speedup(results, lambda r, k=key: r.speedup(k)) for key in peers]
+        means = [mean_speedup(results, speedup_over(key)) for key in peers]
         best = mean_speedup(results, LayerResult.speedup_over_best)
         table.add_row(scope, *map(_ratio_text, (*means, best)))
     return table

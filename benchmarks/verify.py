@@ -7,7 +7,7 @@ of any summation order; averages accordingly. Maxima and minima must be exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +68,12 @@ class Verifier:
         self._as_convolution = problem.is_filter and not whole
         if self._as_convolution:
             problem, arrays = as_convolution(problem, arrays)
-        calls = [(..., problem, arrays)] if whole else _parts(problem, arrays)
+        everything = tuple(slice(0, size) for size in output_shape(problem))
+        calls: Iterable[tuple[Index, Problem, Arrays]]
+        calls = [(everything, problem, arrays)] if whole else _parts(problem, arrays)
         self._parts = [
             _Part(
-                (index,) if index is ... else index,
+                index,
                 call(reference, part, given),
                 _scale(reference, part, given),
             )
@@ -108,10 +110,7 @@ class Verifier:
             worst = max(worst, float(error.max()))
             if worst > factor:
                 where = np.unravel_index(int(error.argmax()), error.shape)
-                at = tuple(
-                    int(i + (0 if s is ... else s.start))
-                    for i, s in zip(where, part.index * len(where), strict=False)
-                )
+                at = tuple(int(i) + s.start for i, s in zip(where, part.index, strict=True))
                 return Outcome(
                     False,
                     worst,
@@ -126,9 +125,11 @@ def _scale(reference: Any, problem: Problem, arrays: Arrays) -> NDArray[np.float
     if problem.op.startswith(("max_", "min_", "adaptive_max")):
         return np.zeros(output_shape(problem))
     if problem.op.startswith("lp_pool"):
-        return call(reference, problem, arrays)  # its terms are not negative
+        norm: NDArray[np.float64] = call(reference, problem, arrays)
+        return norm
     given = [a for a in arrays if a is not None]
-    return reference.magnitude(problem.op, *given, **problem.options)
+    sums: NDArray[np.float64] = reference.magnitude(problem.op, *given, **problem.options)
+    return sums
 
 
 def _parts(problem: Problem, arrays: Arrays) -> Iterator[tuple[Index, Problem, Arrays]]:

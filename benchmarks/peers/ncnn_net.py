@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contestant import (
-    Arrays,
     DeclinedError,
     Prepared,
     Settings,
@@ -20,7 +19,7 @@ from ..contestant import (
     as_image,
     only_float32,
 )
-from ..problem import Problem, geometry, output_shape
+from ..problem import Arrays, Problem, geometry, output_shape
 
 _SUFFIX = {1: "1D", 2: "", 3: "3D"}
 # Parameter numbers of ncnn's layers, innermost axis first: width, height, depth.

@@ -10,14 +10,13 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from ..contestant import (
-    Arrays,
     DeclinedError,
     Prepared,
     Settings,
     as_convolution,
     as_image,
 )
-from ..problem import Problem, geometry, output_shape
+from ..problem import Arrays, Problem, geometry, output_shape
 
 _OPSET = 21
 _ELEMENT = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
@@ -31,7 +30,7 @@ def _node(problem: Problem, arrays: Arrays) -> onnx.NodeProto:
         kind = "GlobalAveragePool" if "avg" in problem.op else "GlobalMaxPool"
         return helper.make_node(kind, ["x"], ["y"])
     g = geometry(problem)
-    common = {
+    common: dict[str, Any] = {
         "kernel_shape": g.kernel,
         "strides": g.stride,
         "pads": [*g.pad_lo, *g.pad_hi],
@@ -43,7 +42,7 @@ def _node(problem: Problem, arrays: Arrays) -> onnx.NodeProto:
             common["output_padding"] = g.output_padding
         kind = "ConvTranspose" if problem.is_transposed else "Conv"
         return helper.make_node(kind, inputs, ["y"], **common)
-    ceil = {"ceil_mode": int(problem.options.get("ceil_mode", False))}
+    ceil: dict[str, Any] = {"ceil_mode": int(problem.options.get("ceil_mode", False))}
     if problem.op.startswith("max_pool"):
         return helper.make_node("MaxPool", ["x"], ["y"], dilations=g.dilation, **common, **ceil)
     if problem.op.startswith("avg_pool"):

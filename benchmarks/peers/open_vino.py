@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from openvino import opset14 as ops
 
 from ..contestant import (
-    Arrays,
     DeclinedError,
     Prepared,
     Settings,
@@ -18,7 +17,7 @@ from ..contestant import (
     as_image,
     only_float32,
 )
-from ..problem import Problem, geometry, output_shape
+from ..problem import Arrays, Problem, geometry, output_shape
 
 
 def _grouped(weight: NDArray[Any], groups: int) -> NDArray[Any]:

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from ..contestant import Arrays, DeclinedError, Prepared, Settings, as_convolution, as_image
+from ..contestant import DeclinedError, Prepared, Settings, as_convolution, as_image
 from ..contestant import only_float32 as decline_other_dtypes
-from ..problem import Problem, geometry
+from ..problem import Arrays, Problem, geometry
 
 _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 

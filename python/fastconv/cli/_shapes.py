@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 
-class Shape(click.ParamType):
+class Shape(click.ParamType):  # type: ignore[type-arg]
     """A shape: whole numbers with commas between them."""
 
     name = "shape"
@@ -24,7 +24,7 @@ class Shape(click.ParamType):
             self.fail(f"got {value!r}; give whole numbers such as 1,64,56,56", param, ctx)
 
 
-class PerAxis(click.ParamType):
+class PerAxis(click.ParamType):  # type: ignore[type-arg]
     """An option of an operator: one number, one per axis, or a word where words are allowed."""
 
     name = "sizes"
