@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .problem import Arrays, Problem, call, make_arrays
+from .problem import Arrays, Problem, call, geometry, make_arrays
 from .suites import read_layers
 from .verify import OWN_FACTOR, Verifier
 
@@ -36,12 +36,14 @@ class CheckResult:
 class CheckRow:
     """One problem in one memory layout with one algorithm, on all instruction sets and types.
 
+    ``fills`` names the values that it is tried with, as of ``make_arrays``.
     ``results`` is keyed by (isa, dtype); None where the algorithm declines the problem.
     """
 
     problem: Problem
     algorithm: str
     layout: str
+    fills: tuple[str, ...] = ("normal", "integer")
     results: dict[tuple[str, str], CheckResult | None] = field(default_factory=dict)
 
     @property
@@ -67,6 +69,19 @@ def rows(problem: Problem) -> Iterator[CheckRow]:
     for algorithm in algorithms:
         for layout in layouts:
             yield CheckRow(problem, algorithm, layout)
+    if _repeats_with_plain_kernel(problem):
+        yield CheckRow(problem, "auto", "planar", ("infinite",))
+
+
+def _repeats_with_plain_kernel(problem: Problem) -> bool:
+    """Tell whether an infinite weight can meet padding.
+
+    Vector kernels multiply some padding; when that gives NaN, the plain kernel, which leaves every
+    padded tap out, computes the problem again. Nothing else reaches it.
+    """
+    if not problem.is_convolution or problem.is_transposed or "activation" in problem.options:
+        return False
+    return any(lo > 0 for lo in geometry(problem).pad_lo)
 
 
 def check(
@@ -98,7 +113,7 @@ def check(
         expected = {
             (dtype, fill): (arrays, Verifier(library.reference, problem, arrays, dtype))
             for dtype in dtypes
-            for fill in ("normal", "integer")
+            for fill in ("normal", "integer", *(["infinite"] * _repeats_with_plain_kernel(problem)))
             for arrays in [make_arrays(problem, dtype, fill=fill)]
         }
         for row in rows(problem):
@@ -106,7 +121,7 @@ def check(
                 for isa in isas:
                     force_isa(isa)
                     for dtype in dtypes:
-                        cases = [(*expected[dtype, fill], fill) for fill in ("normal", "integer")]
+                        cases = [(*expected[dtype, fill], fill) for fill in row.fills]
                         kernel = partial(kernel_of, row, isa, dtype)
                         row.results[isa, dtype] = _compare(row, cases, library, kernel)
             finally:

@@ -20,6 +20,7 @@ from fastconv._window import (
 )
 
 FILTER_OPS = frozenset({"convolve2d", "correlate2d"})
+FILLS = ("normal", "integer", "infinite")
 
 
 @dataclass(frozen=True)
@@ -165,21 +166,25 @@ def make_arrays(problem: Problem, dtype: str = "float32", *, fill: str = "normal
         dtype: Element type of every array.
         fill: ``"normal"``: x standard normal, weights scaled so that outputs have variance near 1.
             ``"integer"``: small whole numbers, with which every partial sum is exact in float32.
+            ``"infinite"``: normal, but the very first weight is infinite.
     """
+    if fill not in FILLS:
+        raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
     generator = np.random.Generator(np.random.PCG64(zlib.crc32(problem.name.encode())))
 
     def draw(shape: tuple[int, ...], scale: float = 1.0) -> NDArray[Any]:
         if fill == "integer":
             return generator.integers(-3, 4, shape).astype(dtype)
-        if fill != "normal":
-            raise ValueError(f"fill must be 'normal' or 'integer', got {fill!r}")
-        return (generator.standard_normal(shape, np.float32) * np.float32(scale)).astype(dtype)
+        values = generator.standard_normal(shape, np.dtype(dtype).type)
+        return values * values.dtype.type(scale)
 
     x = draw(problem.x_shape)
     if problem.weight_shape is None:
         return Arrays(x, None, None)
     taps = problem.weight_shape if problem.is_filter else problem.weight_shape[1:]
     weight = draw(problem.weight_shape, 1 / math.sqrt(max(1, math.prod(taps))))
+    if fill == "infinite":
+        weight.flat[0] = np.inf
     return Arrays(x, weight, draw((problem.out_channels,)) if problem.bias else None)
 
 

@@ -99,11 +99,12 @@ class Verifier:
         worst = 0.0
         for part in self._parts:
             got = answer[part.index].astype(np.float64)
-            # Where the scale is 0 the result is exact in any order; NaN never compares as small.
+            # Where the scale is 0 the result is exact in any order. NaN agrees with NaN, infinity
+            # with the same infinity, and neither with anything else.
             unit = np.finfo(self._dtype).eps * part.scale
-            difference = np.abs(got - part.expected)
+            same = (got == part.expected) | (np.isnan(got) & np.isnan(part.expected))
             with np.errstate(divide="ignore", invalid="ignore"):
-                error = np.where(difference == 0, 0.0, difference / unit)
+                error = np.where(same, 0.0, np.abs(got - part.expected) / unit)
             error = np.where(np.isnan(error), math.inf, error)
             if not error.size:
                 continue

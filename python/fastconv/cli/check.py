@@ -21,7 +21,7 @@ def _kernel(row: Any, isa: str, dtype: str) -> str:
     problem = row.problem
     if not problem.is_convolution:
         return ""
-    return fastconv.explain(
+    kernel = fastconv.explain(
         problem.op,
         problem.x_shape,
         problem.weight_shape,
@@ -31,6 +31,7 @@ def _kernel(row: Any, isa: str, dtype: str) -> str:
         memory_format="channels_last" if row.layout == "channels last" else "contiguous",
         **problem.options,
     ).kernel
+    return f"{kernel}, then plain" if "infinite" in row.fills else kernel
 
 
 def _cell(result: Any) -> Text:
@@ -67,7 +68,7 @@ def check(isas: tuple[str, ...], failures: bool) -> None:
     problems = check_problems()
     total = sum(1 for problem in problems for _ in rows(problem))
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("problem", "algorithm", "memory", "kernel"):
+    for name in ("problem", "values", "algorithm", "memory", "kernel"):
         table.add_column(name)
     for isa in chosen:
         for dtype in DTYPES:
@@ -89,7 +90,14 @@ def check(isas: tuple[str, ...], failures: bool) -> None:
                 )
             if row.failures or not failures:
                 cells = [_cell(row.results[isa, dtype]) for isa in chosen for dtype in DTYPES]
-                table.add_row(row.problem.name, row.algorithm, row.layout, _kernels(row), *cells)
+                table.add_row(
+                    row.problem.name,
+                    ", ".join(row.fills),
+                    row.algorithm,
+                    row.layout,
+                    _kernels(row),
+                    *cells,
+                )
     if table.row_count:
         console.print(table)
     for line in wrong:
