@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from collections.abc import Callable
+from typing import Literal, cast, overload
 
 from fastconv import _core
 from fastconv._conv import Array
@@ -11,6 +12,8 @@ from fastconv._max_pool import IndexArray, Pooled
 OutputSizeLike = int | tuple[int | None, ...] | None
 
 _adaptive_pool = _core.adaptive_pool
+# Without indices the result is one array.
+_adaptive_values = cast(Callable[..., Array], _core.adaptive_pool)
 _AVERAGE = _core.POOL_AVERAGE
 _MAX = _core.POOL_MAX
 
@@ -23,7 +26,7 @@ def adaptive_avg_pool1d(
     Windows, arguments and errors as in :func:`adaptive_max_pool2d`; averages are as exact as those
     of :func:`avg_pool2d`.
     """
-    return _adaptive_pool(1, _AVERAGE, x, output_size, False, out)
+    return _adaptive_values(1, _AVERAGE, x, output_size, False, out)
 
 
 def adaptive_avg_pool2d(
@@ -34,7 +37,7 @@ def adaptive_avg_pool2d(
     Windows, arguments and errors as in :func:`adaptive_max_pool2d`; averages are as exact as those
     of :func:`avg_pool2d`.
     """
-    return _adaptive_pool(2, _AVERAGE, x, output_size, False, out)
+    return _adaptive_values(2, _AVERAGE, x, output_size, False, out)
 
 
 def adaptive_avg_pool3d(
@@ -45,7 +48,7 @@ def adaptive_avg_pool3d(
     Windows, arguments and errors as in :func:`adaptive_max_pool2d`; averages are as exact as those
     of :func:`avg_pool2d`.
     """
-    return _adaptive_pool(3, _AVERAGE, x, output_size, False, out)
+    return _adaptive_values(3, _AVERAGE, x, output_size, False, out)
 
 
 @overload

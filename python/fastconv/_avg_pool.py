@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 from fastconv import _core
 from fastconv._conv import Array, PaddingLike, PerAxis
 
-_pool = _core.pool
+# Without indices the result is one array.
+_pool = cast(Callable[..., Array], _core.pool)
 _AVERAGE = _core.POOL_AVERAGE
 _LP = _core.POOL_LP
 

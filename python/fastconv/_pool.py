@@ -1,4 +1,4 @@
-"""Pooling, under one roof."""
+"""Pooling and unpooling, under one roof."""
 
 from fastconv._adaptive_pool import (
     adaptive_avg_pool1d,
@@ -16,6 +16,7 @@ from fastconv._avg_pool import (
     lp_pool2d,
     lp_pool3d,
 )
+from fastconv._fold import max_unpool1d, max_unpool2d, max_unpool3d
 from fastconv._max_pool import (
     max_pool1d,
     max_pool2d,
@@ -41,6 +42,9 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "min_pool1d",
     "min_pool2d",
     "min_pool3d",
