@@ -33,16 +33,15 @@ _COLOURS = {
     "scipy-oaconvolve": "#9C9EDE",
 }
 _SUITE_MARKERS = "osD^v<>pPX*hHd8"
-_LAYERS_PER_ROW = 22
+_LAYERS_PER_ROW = 26
 _NARROWEST = 3
-_ROW_HEIGHT = 2.9
-_WIDTH = 18.0
+_ROW_HEIGHT = 2.7
+_WIDTH = 20.0
 
 
 def draw(run: Run, path: Path) -> None:
     """Write the picture; its format follows from the file's suffix."""
-    results = list({r.layer.key: r for r in reversed(run.layers)}.values())[::-1]
-    results = [r for r in results if r.own.seconds is not None]
+    results = _distinct(run.layers)
     rows = _rows(results)
     height = 6.2 + _ROW_HEIGHT * len(rows)
     figure = Figure(figsize=(_WIDTH, height), dpi=100, layout="constrained")
@@ -71,20 +70,28 @@ def draw(run: Run, path: Path) -> None:
     figure.savefig(path)
 
 
+def _distinct(results: Sequence[LayerResult]) -> list[LayerResult]:
+    """Timed layers; one that several networks share is shown in the first."""
+    first: dict[Any, LayerResult] = {}
+    for result in results:
+        if result.own.seconds is not None:
+            first.setdefault(result.layer.key, result)
+    return list(first.values())
+
+
 def _rows(results: Sequence[LayerResult]) -> list[list[list[LayerResult]]]:
-    """Panels, one or several per suite, filled into rows of about equal length."""
-    panels: list[list[LayerResult]] = []
+    """Panels of one suite each, in full rows: a suite that does not fit goes on in the next."""
+    rows: list[list[list[LayerResult]]] = [[]]
+    room = _LAYERS_PER_ROW
     for suite in dict.fromkeys(r.layer.suite for r in results):
         layers = [r for r in results if r.layer.suite == suite]
-        parts = -(-len(layers) // _LAYERS_PER_ROW)
-        panels += [list(part) for part in np.array_split(np.array(layers, object), parts)]
-    rows: list[list[list[LayerResult]]] = []
-    for panel in panels:
-        used = sum(max(_NARROWEST, len(p)) for p in rows[-1]) if rows else 0
-        if rows and used + max(_NARROWEST, len(panel)) <= _LAYERS_PER_ROW:
-            rows[-1].append(panel)
-        else:
-            rows.append([panel])
+        while layers:
+            if room < _NARROWEST:
+                rows.append([])
+                room = _LAYERS_PER_ROW
+            rows[-1].append(layers[:room])
+            layers = layers[room:]
+            room -= max(_NARROWEST, len(rows[-1][-1]))
     return rows
 
 
@@ -117,14 +124,18 @@ def _log_axis(axis: Any) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def _bars(axis: Any, run: Run, groups: Sequence[tuple[str, dict[str, float]]]) -> None:
-    """Draw groups of bars that start at 1, so that what is slower hangs down."""
+def _bars(axis: Any, groups: Sequence[tuple[str, dict[str, float]]], baseline: str | None) -> None:
+    """Draw groups of bars; beside a baseline they start at 1, so what is slower hangs down."""
+    start = 0 if baseline is None else 1
     for position, (_, values) in enumerate(groups):
         width = 0.86 / max(1, len(values))
         for slot, (key, value) in enumerate(values.items()):
             left = position - 0.43 + width * slot
-            axis.bar(left, value - 1, width, 1, align="edge", color=_COLOURS[key], linewidth=0)
-    axis.axhline(1, color=_COLOURS[_BASELINE], linewidth=1.2)
+            axis.bar(
+                left, value - start, width, start, align="edge", color=_COLOURS[key], linewidth=0
+            )
+    if baseline is not None:
+        axis.axhline(1, color=_COLOURS[baseline], linewidth=1.2)
     axis.set_yscale("log")
     _log_axis(axis.yaxis)
     axis.set_xlim(-0.6, len(groups) - 0.4)
@@ -147,7 +158,7 @@ def _draw_layers(axis: Any, run: Run, panel: Sequence[LayerResult]) -> None:
         speeds = {k: _speed(run, result, k, baseline) for k in _shown(run, baseline)}
         name = result.layer.problem.name
         groups.append((name, {k: v for k, v in speeds.items() if v is not None}))
-    _bars(axis, run, groups)
+    _bars(axis, groups, baseline)
     axis.set_title(panel[0].layer.suite, fontsize=10, loc="left", fontweight="bold")
 
 
@@ -163,7 +174,7 @@ def _draw_means(axis: Any, run: Run, results: Sequence[LayerResult]) -> None:
             if all(r.seconds(k) is not None for r in members) or k == OWN
         }
         groups.append((scope, {k: v for k, v in speeds.items() if v is not None}))
-    _bars(axis, run, groups)
+    _bars(axis, groups, baseline)
     axis.set_title(
         "Geometric mean per suite (contestants that ran every layer of it)",
         fontsize=10,
@@ -200,9 +211,9 @@ def _draw_roofline(axis: Any, run: Run, results: Sequence[LayerResult]) -> None:
         fontsize=8,
     )
     axis.annotate(
-        f"copy {ceilings.copy_gbs:.1f} GB/s",
+        f"copy {ceilings.copy_gbs:.1f} GB/s (caches are faster)",
         (lowest, ceilings.copy_gbs * lowest),
-        xytext=(4, 8),
+        xytext=(14, -6),
         textcoords="offset points",
         fontsize=8,
     )

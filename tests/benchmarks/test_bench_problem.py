@@ -63,7 +63,9 @@ def test_integer_values_are_small_whole_numbers():
 
 
 def test_unknown_fill_is_an_error():
-    with pytest.raises(ValueError, match="fill must be 'normal' or 'integer', got 'ones'"):
+    with pytest.raises(
+        ValueError, match="fill must be one of normal, integer, infinite, got 'ones'"
+    ):
         make_arrays(Problem("p", "conv2d", (1, 3, 8, 8), (4, 3, 3, 3)), fill="ones")
 
 

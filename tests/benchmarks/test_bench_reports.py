@@ -162,7 +162,7 @@ def test_picture_is_written_for_any_set_of_peers(tmp_path, peers, suites):
             del result.measurements[key]
     draw(run, tmp_path / "run.png")
     pixels = imread(tmp_path / "run.png")
-    assert pixels.shape[1] == 1800
+    assert pixels.shape[1] == 2000
     assert pixels.std() > 0.05
 
 
