@@ -20,8 +20,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import cases
 from fastconv import reference
 from fastconv._window import (
     conv_window,
@@ -31,8 +32,6 @@ from fastconv._window import (
 )
 from fastconv.benchmarks.problem import Problem
 from fastconv.reference.magnitude import magnitude
-
-from tests import cases
 
 Options = dict[str, Any]
 Array = NDArray[Any]
