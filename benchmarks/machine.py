@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -30,6 +31,11 @@ def measure_ceilings(core: Any, isa: str, dtype: str, threads: int) -> Ceilings:
         fma_gflops=float(core.measure_fma(isa, dtype, threads)),
         copy_gbs=float(core.measure_copy(_COPY_BYTES, threads)),
     )
+
+
+def load_before() -> float | None:
+    """Return how many processes wanted to run in the last minute; None where it is not known."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:

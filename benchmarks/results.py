@@ -82,7 +82,10 @@ class LayerResult:
 
 @dataclass
 class Run:
-    """A benchmark run: what was measured where, with what."""
+    """A benchmark run: what was measured where, with what.
+
+    ``load_before`` is the number of processes that wanted to run in the minute before.
+    """
 
     threads: int
     dtype: str
@@ -94,6 +97,7 @@ class Run:
     versions: dict[str, str]
     titles: dict[str, str]
     missing: dict[str, str]
+    load_before: float | None = None
     layers: list[LayerResult] = field(default_factory=list)
     interrupted: bool = False
 

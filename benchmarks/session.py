@@ -76,6 +76,7 @@ def measure(
         versions=machine.versions(n for c in contestants for n in c.distributions),
         titles={c.key: c.title for c in contestants},
         missing={m.key: m.reason for m in missing},
+        load_before=machine.load_before(),
     )
     try:
         run.layers += measure_layers(

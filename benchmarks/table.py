@@ -14,6 +14,8 @@ from .results import OWN, LayerResult, Run, mean_speedup, speedup_over
 
 # Below this width the peers' columns show ratios only.
 _WIDE = 150
+# Load average from which other programs are likely to have disturbed the run.
+_BUSY = 1.0
 
 
 def shape_text(problem: Problem) -> str:
@@ -129,6 +131,12 @@ def print_run(run: Run, console: Console) -> None:
         "Times are medians; a ratio is the peer's time over fastconv's.",
         highlight=False,
     )
+    if run.load_before is not None and run.load_before > _BUSY:
+        console.print(
+            f"The machine was busy before the run (load {run.load_before:.1f}): libraries that "
+            "wait at barriers suffer most from that, so these figures are not a fair comparison.",
+            style="yellow",
+        )
     for key, reason in run.missing.items():
         console.print(f"not compared: {key}: {reason}", style="yellow", highlight=False)
     for result in run.layers:

@@ -71,14 +71,16 @@ class Verifier:
         everything = tuple(slice(0, size) for size in output_shape(problem))
         calls: Iterable[tuple[Index, Problem, Arrays]]
         calls = [(everything, problem, arrays)] if whole else _parts(problem, arrays)
-        self._parts = [
-            _Part(
-                index,
-                call(reference, part, given),
-                _scale(reference, part, given),
-            )
-            for index, part, given in calls
-        ]
+        # An infinite weight times a zero input is NaN, and is compared as such.
+        with np.errstate(invalid="ignore"):
+            self._parts = [
+                _Part(
+                    index,
+                    call(reference, part, given),
+                    _scale(reference, part, given),
+                )
+                for index, part, given in calls
+            ]
 
     @property
     def outputs_checked(self) -> int:

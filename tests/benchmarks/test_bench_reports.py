@@ -124,6 +124,12 @@ def test_an_interrupted_run_says_so():
     assert "Interrupted" in text_of(run, 120)
 
 
+@pytest.mark.parametrize(("load", "warned"), [(None, False), (0.2, False), (7.5, True)])
+def test_a_busy_machine_is_mentioned(load, warned):
+    run = make_run(select(["lenet"], ["conv1"]), load_before=load)
+    assert ("machine was busy" in text_of(run, 120)) == warned
+
+
 @pytest.mark.parametrize(
     ("suite", "name", "text"),
     [

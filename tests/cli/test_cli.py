@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 
@@ -185,3 +186,23 @@ def test_check_finds_a_broken_kernel(monkeypatch):
     result = invoke("check", "--isa", "scalar", "--failures")
     assert result.exit_code == 1
     assert "max 3x3 stride 2 (max_pool2d, auto, planar) on scalar float32" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as on POSIX systems")
+def test_ctrl_c_ends_a_run_between_layers_and_reports(tmp_path):
+    json_file = tmp_path / "run.json"
+    command = [sys.executable, "-m", "fastconv", "bench", "--peer", "none", "--json", json_file]
+    with subprocess.Popen(
+        [*command, "--png", tmp_path / "run.png"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr.readline().startswith("[1/")
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Interrupted" in output
+    data = json.loads(json_file.read_text())
+    assert data["interrupted"] is True
+    assert 1 <= len(data["layers"]) < 20

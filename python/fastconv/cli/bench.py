@@ -107,6 +107,8 @@ def bench(
         _draw(run, png_file)
     if run.failures:
         raise SystemExit(1)
+    if run.interrupted:
+        raise SystemExit(130)
 
 
 def _require_folder(option: str, path: Path) -> None:
