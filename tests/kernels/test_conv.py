@@ -149,25 +149,23 @@ def test_activations_are_within_the_bound(problem: Problem, dtype: Any, isa: str
 def test_activation_of_single_numbers(name: str, dtype: Any, algorithm: str, isa: str) -> None:
     """A weight of 1 hands every number to the activation unchanged."""
     info = np.finfo(dtype)
-    special = [np.nan, np.inf, -np.inf, 0.0, info.max, info.min, info.tiny, -info.tiny]
+    most = float(info.max) / 8  # the reference multiplies by 6 before it divides
+    special = [np.nan, np.inf, -np.inf, 0.0, most, -most, info.tiny, -info.tiny]
     steps = np.linspace(-40, 40, 4001)
     x = np.concatenate([special, steps, steps * 1e-3, steps * 1e-30, steps * 1e2]).astype(dtype)
     weight = np.ones((1, 1, 1), dtype)
     result = fc.conv1d(x[None, None], weight, activation=name, algorithm=algorithm)[0, 0]
     expected = reference.activate(x, name)
-    np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
-    with np.errstate(over="ignore"):
-        rounded = expected.astype(dtype)
-    infinite = np.isinf(rounded)
-    np.testing.assert_array_equal(result[infinite], rounded[infinite])
-    number = np.isfinite(rounded)
+    number = np.isfinite(expected)
+    np.testing.assert_array_equal(result[~number], expected[~number].astype(dtype))
+    x, size = np.abs(x[number].astype(np.float64)), np.abs(expected[number])
     error = np.abs(result[number].astype(np.float64) - expected[number])
-    # Below the smallest normal number there are only absolute digits.
-    allowed = ACTIVATION_EPS * np.maximum(
-        info.eps * np.abs(expected[number]), float(info.smallest_subnormal)
-    )
-    worst = np.argmax(error / allowed)
-    assert np.all(error <= allowed), (x[number][worst], result[number][worst])
+    # x sigmoid(x) and x Phi(x) multiply a second factor that may be subnormal.
+    allowed = ACTIVATION_EPS * info.eps * size + np.maximum(1, x) * info.smallest_subnormal
+    if name == "gelu":  # the float64 reference rounds x / sqrt(2), and Phi magnifies that
+        allowed += np.finfo(np.float64).eps * np.minimum(x, 40) ** 2 * size
+    worst = np.argmax(error - allowed)
+    assert np.all(error <= allowed), (x[worst], result[number][worst], expected[number][worst])
 
 
 def with_specials(problem: Problem, kinds: tuple[str, ...]) -> cases.Operands:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from package_build import run
 
 
@@ -16,4 +17,8 @@ def test_cpp_program_uses_the_installed_wheel(installed: Path, tmp_path: Path) -
     build = tmp_path / "build"
     run(["cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={installed / 'fastconv'}"])
     run(["cmake", "--build", build])
-    assert "19 25 37 43" in run([build / "consumer"])
+    out = run([build / "consumer"]).splitlines()
+    assert out[0].split() == ["19", "25", "37", "43"]
+    assert out[1].split() == ["4", "2", "-2", "-2", "0", "-6", "-14", "-10", "-20"]
+    assert out[2].startswith("refused: ")
+    assert "kernel" in out[2]

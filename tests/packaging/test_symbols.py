@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from package_build import Package, run
 
 UNITS = ("scalar", "avx2", "avx512", "neon")
