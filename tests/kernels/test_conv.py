@@ -183,9 +183,7 @@ def with_specials(problem: Problem, kinds: tuple[str, ...]) -> cases.Operands:
 
 
 @pytest.mark.parametrize("kinds", [("x",), ("weight",), ("x", "weight")], ids="+".join)
-@pytest.mark.parametrize(
-    "problem", [p for p in LINEAR if 0 not in p.x_shape], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("problem", [p for p in LINEAR if 0 not in p.x_shape], ids=lambda p: p.name)
 def test_nan_and_infinity(problem: Problem, kinds: tuple[str, ...], isa: str) -> None:
     """NaN and infinities stand exactly where the reference has them.
 
@@ -199,7 +197,7 @@ def test_nan_and_infinity(problem: Problem, kinds: tuple[str, ...], isa: str) ->
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("problem", LINEAR, ids=lambda p: p.name)
+@pytest.mark.parametrize("problem", LINEAR[::3], ids=lambda p: p.name)
 def test_subnormal_numbers_survive(problem: Problem, dtype: Any, isa: str) -> None:
     """Multiples of the smallest number, times whole numbers, are exact unless flushed to zero."""
     whole = cases.exact_integers(problem, dtype)
@@ -229,9 +227,7 @@ THREADED = [
 
 @pytest.mark.parametrize("problem", THREADED, ids=lambda p: p.name)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_threads_do_not_change_a_bit(
-    problem: Problem, dtype: Any, isa: str, threads: Any
-) -> None:
+def test_threads_do_not_change_a_bit(problem: Problem, dtype: Any, isa: str, threads: Any) -> None:
     operands = cases.gaussian(problem, dtype)
     threads(1)
     one = [(way, result.tobytes()) for way, result in each_way(problem, operands)]
