@@ -12,7 +12,7 @@ from fastconv.reference._arrays import Float64Array, as_float64
 
 LEAKY_SLOPE = 0.01
 
-_erf = np.frompyfunc(math.erf, 1, 1)
+_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 def relu(x: Any) -> Float64Array:
@@ -51,11 +51,14 @@ def silu(x: Any) -> Float64Array:
 
 
 def gelu(x: Any) -> Float64Array:
-    """X Phi(x) with the normal distribution's Phi, by erf (D. Hendrycks, K. Gimpel, 2016)."""
+    """X Phi(x) with the normal distribution's Phi (D. Hendrycks, K. Gimpel, 2016).
+
+    Phi(x) = erfc(-x / sqrt 2) / 2, which keeps its digits where 1 + erf would cancel.
+    """
     values = as_float64("x", x)
-    erf = np.asarray(_erf(values / math.sqrt(2.0)), np.float64)
+    erfc = np.asarray(_erfc(-values / math.sqrt(2.0)), np.float64)
     with np.errstate(invalid="ignore"):
-        return 0.5 * values * (1.0 + erf)
+        return 0.5 * values * erfc
 
 
 def hardswish(x: Any) -> Float64Array:
