@@ -49,7 +49,7 @@ def draw(run: Run, path: Path) -> None:
         1 + len(rows), 1, height_ratios=[6.2, *[_ROW_HEIGHT] * len(rows)], squeeze=False
     )[:, 0]
     figure.suptitle(
-        f"fastconv {run.versions.get('fastconv', '')} on {run.cpu}, {run.threads} threads, "
+        f"fastconv {run.versions.get('fastconv', '')} on {run.cpu}, threads: {run.threads}, "
         f"{run.dtype}, {run.isa}, {run.date[:10]}",
         fontsize=13,
     )

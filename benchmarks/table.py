@@ -97,12 +97,7 @@ def _suite_table(run: Run, suite: str, results: list[LayerResult], wide: bool) -
 
 
 def _means_table(run: Run) -> Table:
-    table = Table(
-        title="Speed of fastconv over each peer, geometric mean (above 1: fastconv is faster)",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-    )
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("suite", no_wrap=True)
     peers = [k for k in run.peers if any(r.seconds(k) is not None for r in run.layers)]
     for key in (*peers, "best peer"):
@@ -124,9 +119,14 @@ def print_run(run: Run, console: Console) -> None:
         results = [r for r in run.layers if r.layer.suite == suite]
         console.print(_suite_table(run, suite, results, wide))
     if run.peers:
+        console.print(
+            "Speed of fastconv over each peer, geometric mean (above 1: fastconv is faster)",
+            style="bold",
+        )
         console.print(_means_table(run))
+    threads = "thread" if run.threads == 1 else "threads"
     console.print(
-        f"{run.cpu}, {run.threads} threads, {run.dtype}, {run.isa}; measured ceilings: "
+        f"{run.cpu}, {run.threads} {threads}, {run.dtype}, {run.isa}; measured ceilings: "
         f"{run.ceilings.fma_gflops:.0f} GFLOP/s (FMA), {run.ceilings.copy_gbs:.1f} GB/s (copy). "
         "Times are medians; a ratio is the peer's time over fastconv's.",
         highlight=False,

@@ -74,7 +74,7 @@ def test_info_as_json():
             ["explain", "conv2d", "--x", "1,3,8,8", "--weight", "4,3,3,3", "--stride", "0"],
             ["stride"],
         ),
-        (["sing"], ["sing"]),
+        (["sing"], ["sing", "info", "bench", "check", "explain"]),
         (["info", "--colour"], ["--colour"]),
     ],
     ids=lambda value: (

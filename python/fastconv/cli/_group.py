@@ -39,6 +39,15 @@ class OneLineGroup(click.Group):
             sys.exit(result if isinstance(result, int) else 0)
         return result
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one is answered with the list."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            known = ", ".join(self.commands)
+            raise click.UsageError(f"there is no command {args[0]!r}; the commands are {known}")
+        return super().resolve_command(ctx, args)
+
     def _fail(self, message: str, path: str) -> None:
         line = " ".join(message.split())
         click.echo(f"{path}: {line}", err=True)
