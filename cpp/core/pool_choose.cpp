@@ -19,10 +19,14 @@ bool takes_channels_last(const PoolProblem& p) {
   return p.in[2] == 1 || p.x.spatial[2] != 1;
 }
 
-Index cost(const PoolProblem& p) {
-  const Index elements = p.batch * p.channels * (p.in.product() + p.out.product());
+// Work in units of an element that is loaded, combined and stored along a long row.
+Index cost(const PoolProblem& p, bool channels_last) {
+  constexpr Index row = 16;  // what a planar row costs before its first element
+  const Index planes = p.batch * p.channels;
+  const Index rows = channels_last ? 0 : planes * p.out[0] * p.out[1] * row;
+  const Index elements = planes * (p.in.product() + p.out.product());
   const bool powers = p.kind == PoolKind::lp && p.norm != 1.0 && p.norm != 2.0;
-  return elements * (powers ? 16 : p.with_indices ? 4 : 1);
+  return (elements + rows) * (powers ? 16 : p.with_indices ? 4 : 1);
 }
 
 }  // namespace
@@ -47,7 +51,7 @@ Status choose_pool(const PoolProblem& p, Isa isa, int threads, PoolPlan& plan) {
   plan.tasks = layout.tasks;
   plan.scratch_bytes =
       layout.scratch_bytes(table.width, p.dtype == DType::float32 ? sizeof(float) : sizeof(double));
-  const Index useful = smaller(plan.tasks, cost(p) / kElementsPerThread);
+  const Index useful = smaller(plan.tasks, cost(p, plan.channels_last) / kElementsPerThread);
   plan.threads = static_cast<int>(larger(1, smaller(useful, threads)));
   return {};
 }

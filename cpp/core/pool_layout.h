@@ -16,8 +16,10 @@ namespace fastconv {
 // Elements that the row buffer of a task aims at: buffer and result together fit the first-level
 // cache in float32. A channels-last row needs more, so that a block holds many more pixels than the
 // window that its neighbours combine again.
-inline constexpr Index kPoolPlanarBuffer = 4096, kPoolChannelsLastBuffer = 8192;
+inline constexpr Index kPoolPlanarBuffer = 2048, kPoolChannelsLastBuffer = 8192;
 inline constexpr Index kPoolChannelBlock = 128;
+// Buffers start on cache lines: a store across two lines costs twice.
+inline constexpr Index kPoolLine = 16;
 // Window elements (rows of a window in the planar kernel) that arg-max can number.
 inline constexpr Index kPoolNumberedTaps = 1024;
 
@@ -175,8 +177,8 @@ FASTCONV_GEOMETRY PoolLayout pool_layout(const PoolProblem& p, int width, bool c
                ? 1
                : smaller(larger(1, kPoolPlanarBuffer / l.pitch), larger(1, l.row_count / 8));
   // A slide reads up to one window beyond the last row; uneven windows may be more than pixels.
-  l.buffer = (l.rows * larger(l.pitch, l.block_out) + (l.windows ? 0 : extent)) * l.channel_block +
-             8 * width;
+  const Index pixels = l.rows * larger(l.pitch, l.block_out) + (l.windows ? 0 : extent);
+  l.buffer = ceil_div(pixels * l.channel_block, kPoolLine) * kPoolLine + 8 * width;
   l.tasks = ceil_div(l.row_count, l.rows) * l.width_blocks * l.channel_blocks;
   return l;
 }

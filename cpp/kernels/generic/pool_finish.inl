@@ -102,9 +102,12 @@ class PoolDivisors {
         pool_count(axes_[0], padding_, depth) * pool_count(axes_[1], padding_, height);
     if (lines == lines_) return;
     lines_ = lines;
-    for (Index i = 0; i < count_; ++i) {
-      divisors_[i] = static_cast<T>(lines) * counts_[i];
-      reciprocals_[i] = T(1) / divisors_[i];
+    using V = Vec<T>;
+    const typename V::Reg all = V::set(static_cast<T>(lines)), one = V::set(T(1));
+    for (Index i = 0; i < count_; i += V::width) {  // rows have room for whole vectors
+      const typename V::Reg divisor = V::mul(all, V::load(counts_ + i));
+      V::store(divisors_ + i, divisor);
+      V::store(reciprocals_ + i, V::div(one, divisor));
     }
   }
 

@@ -65,12 +65,19 @@ static void pool_global(const PoolJob& job, const PoolLayout& l, Op op, Index be
       divisor *= static_cast<T>(pool_count(pool_axis(p, a), p.count_include_pad, 0));
     }
   }
+  const Index lines = size[0] * size[1];
+  constexpr Index batch_planes = 64;
+  T totals[batch_planes];
   const Index last = smaller(end * l.rows, l.row_count);
-  for (Index plane = begin * l.rows; plane < last; ++plane) {
-    const Index batch = plane / p.channels, channel = plane % p.channels;
-    T total = pool_reduce_lines(op, x + batch * p.x.batch + channel * p.x.channel, size, step, 0,
-                                size[0] * size[1]);
-    pool_finish(p, &total, 1, divisor);
-    y[batch * p.y.batch + channel * p.y.channel] = total;
+  for (Index plane = begin * l.rows; plane < last;) {
+    const Index count = smaller(batch_planes, last - plane);
+    PoolRow r = PoolRow::at(p, plane);
+    for (Index i = 0; i < count; ++i, r.skip(p, 1)) {
+      totals[i] = pool_reduce_lines(op, x + pool_offset(p.x, r, 0), size, step, 0, lines);
+    }
+    pool_finish(p, totals, count, divisor);
+    r = PoolRow::at(p, plane);
+    for (Index i = 0; i < count; ++i, r.skip(p, 1)) y[pool_offset(p.y, r, 0)] = totals[i];
+    plane += count;
   }
 }
