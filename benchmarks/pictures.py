@@ -37,6 +37,8 @@ _LAYERS_PER_ROW = 26
 _NARROWEST = 3
 _ROW_HEIGHT = 2.7
 _WIDTH = 20.0
+# Ratio of an axis' ends from which only the powers of ten are labelled.
+_MANY_DECADES = 500
 
 
 def draw(run: Run, path: Path) -> None:
@@ -119,7 +121,9 @@ def _speed(run: Run, result: LayerResult, key: str, baseline: str | None) -> flo
 
 
 def _log_axis(axis: Any) -> None:
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high < _MANY_DECADES * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axis.set_minor_locator(NullLocator())
 
@@ -171,12 +175,12 @@ def _draw_means(axis: Any, run: Run, results: Sequence[LayerResult]) -> None:
         speeds = {
             k: geometric_mean(_speed(run, r, k, baseline) for r in members)
             for k in _shown(run, baseline)
-            if all(r.seconds(k) is not None for r in members) or k == OWN
+            if 2 * sum(r.seconds(k) is not None for r in members) >= len(members)
         }
         groups.append((scope, {k: v for k, v in speeds.items() if v is not None}))
     _bars(axis, groups, baseline)
     axis.set_title(
-        "Geometric mean per suite (contestants that ran every layer of it)",
+        "Geometric mean per suite, over the layers that a contestant runs (half of them or more)",
         fontsize=10,
         loc="left",
         fontweight="bold",
