@@ -1,4 +1,5 @@
-// Python arguments as sizes and options: an int or a tuple per axis, padding in all its forms, names.
+// Python arguments as sizes and options: an int or a tuple per axis, padding in all its forms,
+// names.
 #pragma once
 
 #include "array_view.h"
@@ -6,11 +7,18 @@
 
 namespace fastconv::bind {
 
+// An argument as a message shows it: the start of its repr.
+std::string shown(PyObject* object);
+
+// The items of a tuple or list, held: what a list's item does when it is read cannot take them
+// away.
+py::tuple items_of(PyObject* object);
+
 // An int, or a sequence of one or `rank` ints, into the last `rank` of the three axes. Booleans and
 // floats are type errors; range checks are the core's.
 Axes parse_axes(PyObject* object, const char* name, int rank, Index leading);
 
-Index parse_int(PyObject* object, const char* name);
+Index parse_int(PyObject* object, const char* name, const std::string& allowed = "an int");
 bool parse_bool(PyObject* object, const char* name);
 double parse_double(PyObject* object, const char* name);
 
@@ -18,10 +26,10 @@ struct Padding {
   Axes lo{{0, 0, 0}}, hi{{0, 0, 0}};
 };
 
-// "valid", "same" (needs stride 1; the odd element goes to the end), an int, a tuple of ints, or a
-// tuple of (lo, hi) pairs.
+// An int, a tuple of ints, or a tuple of (lo, hi) pairs; where names are allowed also "valid" and
+// "same" (needs stride 1; the odd element goes to the end).
 Padding parse_padding(PyObject* object, int rank, const Axes& kernel, const Axes& stride,
-                      const Axes& dilation, bool same_allowed);
+                      const Axes& dilation, bool names_allowed);
 
 // Index of a name in a list; `none` is what None stands for, or -1 when None is not allowed.
 int parse_name(PyObject* object, const NameList& list, const char* name, int none = -1);

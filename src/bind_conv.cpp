@@ -7,8 +7,8 @@ namespace {
 
 void check_count(Py_ssize_t count, Py_ssize_t expected) {
   if (count != expected) {
-    fail(ErrorKind::type, "expected " + std::to_string(expected) + " arguments, got " +
-                              std::to_string(count));
+    fail(ErrorKind::type,
+         "expected " + std::to_string(expected) + " arguments, got " + std::to_string(count));
   }
 }
 
@@ -41,8 +41,8 @@ std::vector<Index> parse_shape(PyObject* object, const char* name) {
     fail(ErrorKind::type, std::string(name) + " must be a shape: a tuple of ints");
   }
   std::vector<Index> shape;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
-    shape.push_back(parse_int(PySequence_Fast_GET_ITEM(object, i), name));
+  for (const py::handle size : items_of(object)) {
+    shape.push_back(parse_int(size.ptr(), name));
     if (shape.back() < 0) fail(ErrorKind::shape, std::string(name) + " has a negative size");
   }
   if (shape.size() > kMostDims) fail(ErrorKind::shape, std::string(name) + " has too many axes");
@@ -190,7 +190,8 @@ class Plan {
 
   ArrayView in_layout(const ArrayView& x, bool channels_last) const {
     if (has_layout(x, channels_last)) return x;
-    const py::object copy = new_array(x.dtype, x.ndim, x.shape, channels_last, call_.unbatched ? 0 : 1);
+    const py::object copy =
+        new_array(x.dtype, x.ndim, x.shape, channels_last, call_.unbatched ? 0 : 1);
     py::module_::import("numpy").attr("copyto")(copy, x.owner);
     return view_own(copy, x.dtype);
   }
@@ -218,13 +219,15 @@ void bind_conv(py::module_& m) {
 }
 
 void bind_plan(py::module_& m) {
-  add_fast_function(m, "prepare_conv", Plan::make, "A convolution with its weights, for many calls.");
+  add_fast_function(m, "prepare_conv", Plan::make,
+                    "A convolution with its weights, for many calls.");
   py::class_<Plan>(m, "ConvPlan", "A convolution prepared for inputs of one shape.")
-      .def("__call__",
-           [](const Plan& plan, py::handle x, py::handle out) {
-             return translated<py::object>([&] { return plan.run(x, out); });
-           },
-           py::arg("x"), py::arg("out") = py::none())
+      .def(
+          "__call__",
+          [](const Plan& plan, py::handle x, py::handle out) {
+            return translated<py::object>([&] { return plan.run(x, out); });
+          },
+          py::arg("x"), py::arg("out") = py::none())
       .def_property_readonly("output_shape", &Plan::out_shape)
       .def_property_readonly("explanation", &Plan::text);
 }

@@ -186,7 +186,8 @@ Axes parse_unpooled(PyObject* object, const TensorShape& shape, int rank, const 
                               std::string(Py_TYPE(object)->tp_name) +
                               "; pass the spatial sizes of the input of max pooling");
   }
-  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+  const py::tuple items = items_of(object);
+  const Py_ssize_t count = PyTuple_GET_SIZE(items.ptr());
   const Py_ssize_t whole = rank + (shape.unbatched ? 1 : 2);
   if (count != rank && count != whole) {
     fail(ErrorKind::shape, "output_size must have " + std::to_string(rank) + " entries (or " +
@@ -194,7 +195,7 @@ Axes parse_unpooled(PyObject* object, const TensorShape& shape, int rank, const 
                                std::to_string(count) + "; pass the spatial sizes");
   }
   for (int a = first; a < kAxes; ++a) {
-    out[a] = parse_int(PySequence_Fast_GET_ITEM(object, count - rank + a - first), "output_size");
+    out[a] = parse_int(PyTuple_GET_ITEM(items.ptr(), count - rank + a - first), "output_size");
     if (out[a] <= usual[a] - stride[a] || out[a] >= usual[a] + stride[a]) {
       fail(ErrorKind::shape, "output_size must lie between " +
                                  std::to_string(usual[a] - stride[a] + 1) + " and " +

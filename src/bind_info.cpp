@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include "arguments.h"
 #include "bind_errors.h"
 #include "bindings.h"
 #include "core/config.h"
@@ -25,7 +26,8 @@ auto translated(Body&& body) {
 int named(const std::string& text, const NameList& list, const char* name) {
   const int found = list.find(text);
   if (found < 0) {
-    fail(ErrorKind::value, std::string(name) + " is '" + text + "'; it must be one of " + list.listed());
+    fail(ErrorKind::value,
+         std::string(name) + " is '" + text + "'; it must be one of " + list.listed());
   }
   return found;
 }
@@ -33,7 +35,8 @@ int named(const std::string& text, const NameList& list, const char* name) {
 std::vector<std::string> runnable() {
   std::vector<std::string> names;
   for (int i = kIsas - 1; i >= 0; --i) {
-    if (find_unit(static_cast<Isa>(i)) != nullptr) names.emplace_back(isa_name(static_cast<Isa>(i)));
+    if (find_unit(static_cast<Isa>(i)) != nullptr)
+      names.emplace_back(isa_name(static_cast<Isa>(i)));
   }
   return names;
 }
@@ -67,15 +70,10 @@ void force(const std::optional<std::string>& name) {
 
 void set_threads(py::handle count) {
   if (count.is_none()) return set_num_threads(0);
-  if (PyBool_Check(count.ptr()) || !PyIndex_Check(count.ptr())) {
-    fail(ErrorKind::type, "count is " + py::repr(count).cast<std::string>() + "; it must be an int or None");
-  }
-  const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(count.ptr()));
-  int overflow = 0;
-  const long value = number ? PyLong_AsLongAndOverflow(number.ptr(), &overflow) : 0;
-  if (overflow != 0 || value < 1 || value > 4096) {
-    fail(ErrorKind::value, "count is " + py::repr(count).cast<std::string>() +
-                               "; it must be from 1 to 4096, or None for the default");
+  const Index value = parse_int(count.ptr(), "count");
+  if (value < 1 || value > 4096) {
+    fail(ErrorKind::value,
+         "count is " + shown(count.ptr()) + "; it must be from 1 to 4096, or None for the default");
   }
   set_num_threads(static_cast<int>(value));
 }
@@ -108,23 +106,26 @@ double copy(std::size_t bytes, int threads) {
 
 void bind_info(py::module_& m) {
   m.def("info", [] { return info(); }, "Facts about this build and this machine.");
-  m.def("force_isa",
-        [](const std::optional<std::string>& name) { translated([&] { force(name); }); },
-        py::arg("name"), "Runs this instruction set's kernels from now on; None: the default.");
+  m.def(
+      "force_isa", [](const std::optional<std::string>& name) { translated([&] { force(name); }); },
+      py::arg("name"), "Runs this instruction set's kernels from now on; None: the default.");
   m.def("get_num_threads", &max_threads, "Threads that the next call may use.");
-  m.def("set_num_threads", [](py::handle count) { translated([&] { set_threads(count); }); },
-        py::arg("count"));
-  m.def("measure_fma",
-        [](const std::string& isa, const std::string& dtype, int threads) {
-          return translated([&] { return fma(isa, dtype, threads); });
-        },
-        py::arg("isa"), py::arg("dtype"), py::arg("threads"),
-        "Fused multiply-add ceiling in GFLOP/s.");
-  m.def("measure_copy",
-        [](std::size_t bytes, int threads) {
-          return translated([&] { return copy(bytes, threads); });
-        },
-        py::arg("bytes"), py::arg("threads"), "Copy bandwidth in GB/s, reads and writes counted.");
+  m.def(
+      "set_num_threads", [](py::handle count) { translated([&] { set_threads(count); }); },
+      py::arg("count"));
+  m.def(
+      "measure_fma",
+      [](const std::string& isa, const std::string& dtype, int threads) {
+        return translated([&] { return fma(isa, dtype, threads); });
+      },
+      py::arg("isa"), py::arg("dtype"), py::arg("threads"),
+      "Fused multiply-add ceiling in GFLOP/s.");
+  m.def(
+      "measure_copy",
+      [](std::size_t bytes, int threads) {
+        return translated([&] { return copy(bytes, threads); });
+      },
+      py::arg("bytes"), py::arg("threads"), "Copy bandwidth in GB/s, reads and writes counted.");
 }
 
 }  // namespace fastconv::bind

@@ -135,7 +135,8 @@ Axes parse_output_size(PyObject* object, const PoolProblem& p) {
   if (!PyTuple_Check(object) && !PyList_Check(object)) {
     return parse_axes(object, "output_size", p.rank, 1);
   }
-  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+  const py::tuple items = items_of(object);
+  const Py_ssize_t count = PyTuple_GET_SIZE(items.ptr());
   if (count != p.rank) {
     fail(ErrorKind::shape, "output_size must have one entry per spatial axis (" +
                                std::to_string(p.rank) + "), got " + std::to_string(count) +
@@ -143,7 +144,7 @@ Axes parse_output_size(PyObject* object, const PoolProblem& p) {
   }
   Axes out = p.in;
   for (int a = kAxes - p.rank; a < kAxes; ++a) {
-    PyObject* item = PySequence_Fast_GET_ITEM(object, a - (kAxes - p.rank));
+    PyObject* item = PyTuple_GET_ITEM(items.ptr(), a - (kAxes - p.rank));
     if (item != Py_None) out[a] = parse_int(item, "output_size");
   }
   return out;
