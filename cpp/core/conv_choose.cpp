@@ -46,6 +46,7 @@ struct Machine {
   Index element;      // bytes
   Index cache;        // bytes of the second-level cache that one task may fill
   int threads;
+  bool keeps_weights;  // packing them costs nothing
 };
 
 Index multiply_adds(const ConvProblem& p) {
@@ -95,10 +96,36 @@ Index blocks_for(Index units, Index length, int threads) {
   return smaller(length, threads);
 }
 
+// What the kernels take for granted of a first-level cache, less a quarter for weights and sums.
+constexpr Index kFirstLevel = 36 << 10;
+
+// The largest of equal shares of `total` that is at most `most`.
+Index even_share(Index total, Index most) {
+  const Index all = larger(1, total);
+  return ceil_div(all, ceil_div(all, larger(1, most)));
+}
+
+// Rows of a panel, `width` elements each, that stay in the first-level cache.
+Index panel_depth(const Machine& m, Index rows, Index width) {
+  return even_share(rows, kFirstLevel / (m.element * width));
+}
+
+// Whether weights are packed for the planar kernels: one packed weight costs about as much as fifty of
+// its multiply-adds, which packing makes a tenth faster.
+void pack_planar_weights(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
+  constexpr Index kLeastPixels = 600;
+  const Index pixels = p.batch * (p.transposed ? p.in.product() : p.out.product());
+  if (!m.keeps_weights && pixels < kLeastPixels) return;
+  plan.tasks[0] = p.groups * ceil_div(p.group_out(), plan.tile_m);
+  plan.shared_bytes = static_cast<std::size_t>(
+      larger(1, p.out_channels * p.group_in() * p.kernel.product()) * m.element);
+}
+
 void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   plan.tile_m = m.table.planar_m;
   plan.tile_n = m.table.planar_n;
   plan.reads_in_place = in_place(p);
+  pack_planar_weights(p, m, plan);
   const Grid whole = grid_of(p, 1, 1);
   const Index rows = whole.count[1], cols = whole.count[2], channels = p.group_in();
   const Index units = p.batch * p.groups * whole.phases.product() * whole.count[0];
@@ -118,7 +145,7 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
   };
   if (plan.reads_in_place) {
     plan.block_rows = 1;
-    plan.block_depth = larger(1, channels);
+    plan.block_depth = panel_depth(m, channels, plan.tile_n);
     // The block of pixels that all channels' tiles pass over should stay in the cache.
     const Index fits = larger(plan.tile_n * 4, budget / larger(1, channels));
     Index blocks = ceil_div(cols, fits);
@@ -126,18 +153,23 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
     blocks = larger(1, smaller(blocks, ceil_div(cols, plan.tile_n)));
     plan.block_cols = ceil_div(ceil_div(cols, blocks), plan.tile_n) * plan.tile_n;
   } else {
-    // All channels of as many rows as fit; at least enough rows for a few tiles, then fewer channels.
+    // With packed weights as many channels as one tile of pixels can keep in the first-level cache.
+    const PackedAxis r1 = packed_axis(h, 1), c1 = packed_axis(w, 1);
+    const Index tap_rows = d.taps * r1.copies * c1.copies * smaller(h.taps, r1.length);
+    const Index tile_bytes = tap_rows * (m.element * (plan.tile_n + c1.length - 1) + 64);
+    const Index fits = plan.shared_bytes != 0 ? larger(8, kFirstLevel / tile_bytes) : channels;
+    plan.block_depth = even_share(channels, fits);
+    // As many rows as keep the packed block and the outputs they add to in the second-level cache;
+    // then fewer channels, if rows are too few for a tile or two.
+    const Index outputs = plan.block_depth < channels ? p.group_out() * plan.block_cols : 0;
     Index block_rows = rows;
-    while (block_rows > 1 && strip(block_rows) * channels > budget) block_rows = (block_rows + 1) / 2;
-    const Index least = smaller(rows, ceil_div(4 * plan.tile_n, plan.block_cols));
-    block_rows = larger(block_rows, least);
-    const Index per_channel = strip(block_rows);
-    plan.block_depth = larger(1, smaller(channels, budget / larger(1, per_channel)));
-    if (plan.block_depth < channels) {
-      const Index depth_blocks = ceil_div(channels, plan.block_depth);
-      plan.block_depth = ceil_div(channels, depth_blocks);
+    while (block_rows > 1 && strip(block_rows) * plan.block_depth + block_rows * outputs > budget) {
+      block_rows = (block_rows + 1) / 2;
     }
-    plan.block_rows = ceil_div(rows, ceil_div(rows, block_rows));
+    const Index least = smaller(rows, ceil_div(2 * plan.tile_n, plan.block_cols));
+    plan.block_rows = even_share(rows, larger(block_rows, least));
+    plan.block_depth = even_share(
+        channels, smaller(plan.block_depth, larger(8, 2 * budget / strip(plan.block_rows))));
   }
 
   // Threads share images and groups first, then rows, and output channels where weights outweigh
@@ -162,7 +194,7 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
   plan.tasks[1] =
       grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
   const Index taps = p.kernel.product();
-  const Index tables = 6 * (taps + 8) * static_cast<Index>(sizeof(Index));
+  const Index tables = 6 * (taps + plan.block_depth + 8) * static_cast<Index>(sizeof(Index));
   const Index packed = plan.reads_in_place ? 0 : strip(plan.block_rows) * plan.block_depth;
   plan.scratch_bytes = static_cast<std::size_t>(
       tables + (packed + plan.tile_m * plan.tile_n + 256) * m.element + 1024);
@@ -171,10 +203,11 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
 void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   plan.tile_m = m.table.planar_m;
   plan.tile_n = m.table.planar_n;
+  pack_planar_weights(p, m, plan);
   const Grid whole = pixel_grid(p, 1);
   const Index pixels = whole.col_blocks;
   const Index unfolded = larger(1, p.group_in() * p.kernel.product());
-  plan.block_depth = ceil_div(unfolded, ceil_div(unfolded, 384));
+  plan.block_depth = even_share(unfolded, 384);
   const Index fits =
       larger(1, m.cache / (m.element * plan.block_depth * plan.tile_n)) * plan.tile_n;
   const Index units = p.batch * p.groups * whole.phases.product();

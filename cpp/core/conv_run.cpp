@@ -79,7 +79,7 @@ Status run_kernel(const ConvJob& job, bool packed) {
                                  .conv[static_cast<int>(plan.family)];
   Phase phases[2];
   int count = 0;
-  if (kernel.pack != nullptr && !packed) phases[count++] = {plan.tasks[0], kernel.pack};
+  if (plan.tasks[0] != 0 && !packed) phases[count++] = {plan.tasks[0], kernel.pack};
   phases[count++] = {plan.tasks[1], kernel.run};
   if (!run_phases(plan.threads, phases, count, &job, plan.scratch_bytes)) {
     return no_memory(plan.scratch_bytes);
@@ -172,7 +172,9 @@ Status PreparedConv::make(const ConvProblem& problem, const PlanOptions& options
   complete(contiguous);
   state->problem.w = contiguous.w;
   simplify(state->problem);
-  if (Status status = plan_conv(state->problem, options, state->plan); !status.ok()) return status;
+  PlanOptions kept = options;
+  kept.keeps_weights = true;
+  if (Status status = plan_conv(state->problem, kept, state->plan); !status.ok()) return status;
 
   const std::size_t element = problem.dtype == DType::float32 ? 4 : 8;
   const auto count = static_cast<std::size_t>(problem.out_channels * problem.group_in() *
@@ -189,7 +191,7 @@ Status PreparedConv::make(const ConvProblem& problem, const PlanOptions& options
   const ConvKernel& kernel = find_unit(state->plan.isa)
                                  ->table[static_cast<int>(problem.dtype)]
                                  .conv[static_cast<int>(state->plan.family)];
-  if (kernel.pack != nullptr) {
+  if (state->plan.tasks[0] != 0) {
     const ConvJob job{&state->problem, &state->plan,         nullptr, state->weights.get(), nullptr,
                       nullptr,         state->packed.get(), nullptr};
     const Phase phase{state->plan.tasks[0], kernel.pack};

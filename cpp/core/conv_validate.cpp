@@ -9,9 +9,9 @@ namespace {
 
 __extension__ using Wide = __int128;  // products of sizes need more than 64 bits
 
-constexpr Index kMostSize = Index{1} << 40;   // elements along one axis
-constexpr Index kMostStep = Index{1} << 31;   // stride, dilation, padding
-constexpr Wide kMostBytes = Wide{1} << 62;
+constexpr Index kMostSize = Index{1} << 40;  // elements along one axis
+constexpr Index kMostStep = Index{1} << 31;  // stride, dilation, padding
+constexpr Wide kMostBytes = Wide{1} << 47;   // what a process can address
 
 std::string axes_text(const Axes& a, int rank) {
   std::string text = "(";
@@ -78,18 +78,41 @@ Status check_steps(const ConvProblem& p) {
   return {};
 }
 
+Wide wide_extent(const ConvProblem& p, int a) {
+  return Wide{p.dilation[a]} * (p.kernel[a] - 1) + 1;
+}
+
+// As in geometry.h, but for sizes that have not been checked: what no memory holds stays too large
+// or too small instead of wrapping around.
+Index output_size(const ConvProblem& p, int a) {
+  const Wide padding = Wide{p.pad_lo[a]} + p.pad_hi[a], stride = larger(1, p.stride[a]);
+  Wide size = 0;
+  if (p.transposed) {
+    size = (Wide{p.in[a]} - 1) * stride - padding + wide_extent(p, a) + p.output_padding[a];
+  } else {
+    const Wide room = p.in[a] + padding - wide_extent(p, a);
+    size = room < 0 ? (room - stride + 1) / stride + 1 : room / stride + 1;
+  }
+  const Wide most = kMostBytes;
+  return static_cast<Index>(size > most ? most : size < -most ? -most : size);
+}
+
 Status check_sizes(const ConvProblem& p) {
   for (int a = kAxes - p.rank; a < kAxes; ++a) {
-    if (p.kernel[a] < 1 || p.kernel[a] > kMostSize) {
+    if (p.kernel[a] < 1) {
       return shape_error("weight has the kernel " + axes_text(p.kernel, p.rank) +
                          "; each kernel size must be at least 1");
     }
-    if (p.in[a] < 0 || p.in[a] > kMostSize) {
-      return Status::error(StatusCode::memory, "input has the spatial size " +
-                                                   axes_text(p.in, p.rank) +
+    if (p.kernel[a] > kMostSize) {
+      return Status::error(StatusCode::memory, "weight has the kernel " +
+                                                   axes_text(p.kernel, p.rank) +
                                                    ", which is more than memory can hold");
     }
-    const Wide extent = Wide{p.dilation[a]} * (p.kernel[a] - 1) + 1;
+    if (p.in[a] < 0 || p.in[a] > kMostSize) {
+      return Status::error(StatusCode::memory, "x has the spatial size " + axes_text(p.in, p.rank) +
+                                                   ", which is more than memory can hold");
+    }
+    const Wide extent = wide_extent(p, a);
     if (extent > kMostSize * 4) {
       return shape_error("dilation " + axes_text(p.dilation, p.rank) + " spreads the kernel " +
                          axes_text(p.kernel, p.rank) +
@@ -97,12 +120,11 @@ Status check_sizes(const ConvProblem& p) {
     }
     const Index padded = p.in[a] + p.pad_lo[a] + p.pad_hi[a];
     if (!p.transposed && extent > padded) {
-      return shape_error("kernel " + axes_text(p.kernel, p.rank) + " with dilation " +
-                         axes_text(p.dilation, p.rank) + " covers " +
-                         std::to_string(static_cast<Index>(extent)) +
-                         " elements, more than the padded input of " + std::to_string(padded) +
-                         " (input " + axes_text(p.in, p.rank) +
-                         "); use a smaller kernel or dilation, or more padding");
+      return shape_error(
+          "kernel " + axes_text(p.kernel, p.rank) + " with dilation " +
+          axes_text(p.dilation, p.rank) + " covers " + std::to_string(static_cast<Index>(extent)) +
+          " elements, more than the padded input of " + std::to_string(padded) + " (input " +
+          axes_text(p.in, p.rank) + "); use a smaller kernel or dilation, or more padding");
     }
     if (p.transposed && (p.in[a] < 1 || p.out[a] < 1)) {
       return shape_error("a transposed convolution of the input " + axes_text(p.in, p.rank) +
@@ -110,14 +132,10 @@ Status check_sizes(const ConvProblem& p) {
                          "; every axis must be at least 1: use less padding or a larger input");
     }
     if (!p.transposed && p.in[a] < 1) {
-      return shape_error("input has the spatial size " + axes_text(p.in, p.rank) +
+      return shape_error("x has the spatial size " + axes_text(p.in, p.rank) +
                          "; every spatial axis must be at least 1 long");
     }
-    const Index expected =
-        p.transposed ? transposed_output_size(p.in[a], p.kernel[a], p.stride[a], p.dilation[a],
-                                              p.pad_lo[a], p.pad_hi[a], p.output_padding[a])
-                     : conv_output_size(p.in[a], p.kernel[a], p.stride[a], p.dilation[a],
-                                        p.pad_lo[a], p.pad_hi[a]);
+    const Index expected = output_size(p, a);
     if (p.out[a] != expected) {
       return shape_error("output has the spatial size " + axes_text(p.out, p.rank) +
                          "; this problem gives " + std::to_string(expected) + " on axis " +
@@ -132,8 +150,7 @@ Status check_totals(const ConvProblem& p) {
   const auto bytes = [&](std::initializer_list<Index> sizes) {
     Wide total = 8;
     for (const Index size : sizes) {
-      if (size == 0) return Wide{0};
-      total = total > kMostBytes ? total : total * size;
+      total = total > kMostBytes ? total : total * larger(size, 1);
     }
     return total;
   };
@@ -141,10 +158,10 @@ Status check_totals(const ConvProblem& p) {
   if (bytes({p.batch, p.in_channels, i[0], i[1], i[2]}) > kMostBytes ||
       bytes({p.batch, p.out_channels, o[0], o[1], o[2]}) > kMostBytes ||
       bytes({p.out_channels, p.group_in(), k[0], k[1], k[2]}) > kMostBytes) {
-    return Status::error(StatusCode::memory, "the output " + std::to_string(p.batch) + " x " +
-                                                 std::to_string(p.out_channels) + " x " +
-                                                 axes_text(o, p.rank) +
-                                                 " or an input has more elements than memory can hold");
+    return Status::error(StatusCode::memory,
+                         "the output " + std::to_string(p.batch) + " x " +
+                             std::to_string(p.out_channels) + " x " + axes_text(o, p.rank) +
+                             " or an input has more elements than memory can hold");
   }
   return {};
 }
@@ -168,13 +185,9 @@ Status validate(const ConvProblem& p) {
 }
 
 void complete(ConvProblem& p) {
-  for (int a = 0; a < kAxes; ++a) {
-    p.out[a] = p.transposed
-                   ? transposed_output_size(p.in[a], p.kernel[a], p.stride[a], p.dilation[a],
-                                            p.pad_lo[a], p.pad_hi[a], p.output_padding[a])
-                   : conv_output_size(p.in[a], p.kernel[a], p.stride[a], p.dilation[a],
-                                      p.pad_lo[a], p.pad_hi[a]);
-  }
+  for (int a = 0; a < kAxes; ++a) p.out[a] = output_size(p, a);
+  // validate() says what is wrong; strides would have no meaning.
+  if (smaller(p.out[0], smaller(p.out[1], p.out[2])) < 0 || !check_totals(p).ok()) return;
   const auto contiguous = [](Index channels, const Axes& size) {
     Strides s{};
     s.spatial = {{size[1] * size[2], size[2], 1}};

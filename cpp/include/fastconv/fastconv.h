@@ -24,7 +24,8 @@ namespace fastconv {
 
 struct PlanOptions {
   Algorithm algorithm = Algorithm::automatic;
-  int threads = 0;  // 0: the current setting
+  int threads = 0;             // 0: the current setting
+  bool keeps_weights = false;  // weights are packed once for many calls, so packing is free
 };
 
 // Fills in what follows from the rest: output sizes, and contiguous NCHW strides of input, weight and

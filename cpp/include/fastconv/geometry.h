@@ -68,6 +68,10 @@ struct Range {
 
 // Outputs o in [0, out) whose input o*stride + offset lies in [0, in). `offset` is tap*dilation - pad.
 FASTCONV_GEOMETRY Range outputs_inside(Index out, Index in, Index stride, Index offset) {
+  if (stride == 1) {  // common, and two divisions cheaper
+    const Index first = larger(0, -offset);
+    return {first, larger(first, smaller(out, in - offset))};
+  }
   const Index lo = larger(0, ceil_div(-offset, stride));
   const Index hi = smaller(out, floor_div(in - 1 - offset, stride) + 1);
   return {lo, larger(lo, hi)};

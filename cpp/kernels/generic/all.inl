@@ -1,8 +1,10 @@
 // Every generic kernel, in the order in which they need each other. A unit includes this file inside
 // its namespace, after its vec.h.
+// clang-format off: sorting would break the order.
 #include "activation.inl"
 #include "support.inl"
 #include "planar_tile.inl"
+#include "planar_pack.inl"
 #include "planar_store.inl"
 #include "conv_direct_planar.inl"
 #include "conv_im2col_planar.inl"

@@ -1,14 +1,17 @@
 // Direct convolution, NCHW: any stride, dilation, padding, groups, 1-D to 3-D, forward and transposed.
 //
-// Loop order of a task: blocks of input channels > pack the block > output channels > pixels, with
-// the register tile of planar_tile.inl innermost. The packed block (all channels of a strip of rows,
-// laid out so that every kernel element reads at unit step) stays in the second-level cache while
-// all output channels pass over it; one tile's weights stay in the first-level cache while the strip's
-// pixels pass.
+// Loop order of a task, with packed weights: blocks of input channels > pack the block's input > pixels >
+// output channels, with the register tile of planar_tile.inl innermost. A block has as many channels as
+// one tile of pixels can read from the first-level cache, where they stay while all output channels pass
+// over them; the weights stream from the second level, a sixth of the bytes. Partial sums wait in the
+// output between blocks. With weights where they lie: all input channels at once, pixels innermost,
+// so that each stream of weights is long and is read from memory once.
+//
+// A pointwise convolution reads its input in place.
 //
 // Rows are flattened: the zeros right of a row are the zeros left of the next, so a tile runs on
 // over row ends and 7-pixel rows fill 16-wide vectors (7 of 8 positions useful). Kernel rows that lie
-// outside the input for a whole tile are skipped. A pointwise convolution reads its input in place.
+// outside the input for a whole tile are skipped.
 //
 // Against a loop over whole vectors per row (measured, 3x3 512->512 @7x7): twice as fast. It loses to
 // im2col where dilation makes the pitch much longer than a row, and to the row kernel where a group has
@@ -88,7 +91,8 @@ static void pack_plane(const ConvProblem& p, const GridTask& task, const PackedS
 }
 
 static inline void list_taps(const ConvProblem& p, const GridTask& task, const PackedStrip& s,
-                             Range depth_taps, bool in_place, TapTable& taps) {
+                             Range depth_taps, bool in_place, const Axes& weight,
+                             TapTable& taps) {
   const AxisPhase& d = task.axis[0];
   const AxisPhase& h = task.axis[1];
   const AxisPhase& w = task.axis[2];
@@ -102,9 +106,9 @@ static inline void list_taps(const ConvProblem& p, const GridTask& task, const P
       if (reached.empty()) continue;
       taps.all_rows = taps.all_rows && reached.lo == 0 && reached.hi == rows;
       for (Index c = 0; c < w.taps; ++c) {
-        taps.w[taps.count] = (d.tap0 + z * d.tap_step) * p.w.spatial[0] +
-                             (h.tap0 + r * h.tap_step) * p.w.spatial[1] +
-                             (w.tap0 + c * w.tap_step) * p.w.spatial[2];
+        taps.w[taps.count] = (d.tap0 + z * d.tap_step) * weight[0] +
+                             (h.tap0 + r * h.tap_step) * weight[1] +
+                             (w.tap0 + c * w.tap_step) * weight[2];
         taps.x[taps.count] =
             in_place ? 0
                      : (z - depth_taps.lo) * s.depth_size +
@@ -143,11 +147,11 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
   const PackedStrip strip = packed_strip<T>(p, task, depth_taps.hi - depth_taps.lo);
   const Index capacity = p.kernel.product();
   TapTable taps = TapTable::carve(carver, capacity);
-  Index* tile_w = carver.take<Index>(capacity);
-  Index* tile_x = carver.take<Index>(capacity);
+  const Index steps = larger(capacity, plan.block_depth);
+  Index* tile_w = carver.take<Index>(steps);
+  Index* tile_x = carver.take<Index>(steps);
   T* tile = carver.take<T>(PlanarShape<T>::m * PlanarShape<T>::n);
   T* packed = carver.take<T>(0);
-  list_taps(p, task, strip, depth_taps, in_place, taps);
 
   const Index pitch = in_place ? cols : strip.pitch;
   const FlatGrid grid{rows, cols, pitch, task.axis[1].out_step * p.y.spatial[1],
@@ -155,26 +159,32 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
   const Index positions = (rows - 1) * pitch + cols;
   const Index vectors = ceil_div(positions, Vt::width);
   const T* x = static_cast<const T*>(job.x) + input_origin(p, task);
-  const T* w = static_cast<const T*>(job.w) + weight_origin(p, task.group);
+  const PlanarWeights<T> weights = PlanarWeights<T>::of(job, task.group);
   T* y = static_cast<T*>(job.y) + output_origin(p, task) +
          task.rows.lo * task.axis[1].out_step * p.y.spatial[1] +
          task.cols.lo * task.axis[2].out_step * p.y.spatial[2];
   const T* bias = static_cast<const T*>(job.bias);
   const Index first_channel = task.group * p.group_out();
   const Index in_channels = p.group_in();
+  list_taps(p, task, strip, depth_taps, in_place, weights.spatial, taps);
   PieceList<T> pieces;
+  PlanarStep<T> step{};
+  step.w_out = weights.out;
+  step.w_plane = weights.in;
+  step.x_plane = strip.plane_size;
 
   for (Index c0 = 0; c0 == 0 || c0 < in_channels; c0 += plan.block_depth) {
     const Index planes = smaller(plan.block_depth, in_channels - c0);
     const bool first = c0 == 0, last = c0 + planes >= in_channels;
-    PlanarStep<T> step{};
-    step.w_out = weight_out_stride(p);
-    step.w_plane = weight_in_stride(p);
-    step.planes = planes;
     if (in_place) {
-      step.x_plane = p.x.channel;
+      // Channels are the steps of one loop, as if they were kernel elements.
+      for (Index c = 0; c < planes; ++c) {
+        tile_x[c] = c * p.x.channel;
+        tile_w[c] = c * weights.in;
+      }
+      step.planes = 1;
     } else {
-      step.x_plane = strip.plane_size;
+      step.planes = planes;
       for (Index c = 0; c < planes; ++c) {
         pack_plane(p, task, strip, x + (c0 + c) * p.x.channel, depth_taps,
                    packed + c * strip.plane_size);
@@ -182,36 +192,58 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
     }
     const T* block = in_place ? x + c0 * p.x.channel + task.cols.lo * p.x.spatial[2] : packed;
 
-    for (Index k = task.out_channels.lo; k < task.out_channels.hi;) {
-      const int m = planar_rows<T>(task.out_channels.hi - k);
-      step.w = w + k * step.w_out + c0 * step.w_plane;
-      T* y_channel = y + k * p.y.channel;
-      const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + first_channel + k,
-                                  p.activation, last, job.saw_nan};
-      for (Index v = 0; v < vectors;) {
-        const int n = planar_vectors(vectors - v);
-        const Index at = v * Vt::width;
-        step.x = block + at;
+    // Points the step at n vectors of pixels from vector v on.
+    bool straight = false;
+    const auto take_pixels = [&](Index v, int n) {
+      const Index at = v * Vt::width;
+      step.x = block + at;
+      step.tap_w = tile_w;
+      step.tap_x = tile_x;
+      if (in_place) {
+        step.taps = planes;
+      } else if (taps.all_rows) {
         step.tap_w = taps.w;
         step.tap_x = taps.x;
         step.taps = taps.count;
-        if (!taps.all_rows) {
-          step.taps = taps_reaching(taps, at / pitch,
-                                    smaller(positions - 1, at + n * Vt::width - 1) / pitch + 1,
-                                    tile_w, tile_x);
-          step.tap_w = tile_w;
-          step.tap_x = tile_x;
+      } else {
+        const Index end = smaller(positions, at + n * Vt::width);
+        step.taps = taps_reaching(taps, at / pitch, (end - 1) / pitch + 1, tile_w, tile_x);
+      }
+      step.last = static_cast<int>(smaller(positions - at - (n - 1) * Vt::width, Vt::width));
+      pieces.build(grid, at, n);
+      straight = pieces.straight(n, grid.y_col);
+    };
+    const auto compute = [&](Index k, int m, int n) {
+      step.w = weights.at(k, m, c0);
+      step.w_scale = weights.scale(m);
+      const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + first_channel + k,
+                                  p.activation, last, job.saw_nan};
+      compute_tile<T>(m, n, in_place && step.last < Vt::width, step, pieces, straight,
+                      {y + k * p.y.channel, p.y.channel, grid.y_col}, end, tile, !first);
+    };
+    const Range channels = task.out_channels;
+    if (weights.packed || in_place) {
+      for (Index v = 0; v < vectors;) {
+        const int n = planar_vectors(vectors - v);
+        take_pixels(v, n);
+        for (Index k = channels.lo; k < channels.hi;) {
+          const int m = planar_rows<T>(channels.hi - k);
+          compute(k, m, n);
+          k += m;
         }
-        const Index room = positions - at - (n - 1) * Vt::width;
-        const bool partial = in_place && room < Vt::width;
-        step.last = static_cast<int>(smaller(room, Vt::width));
-        pieces.build(grid, at, n);
-        if (!first) planar_load(tile, m, n, pieces, y_channel, p.y.channel, grid.y_col);
-        run_planar_tile<T>(m, n, partial, step, tile, !first);
-        planar_store(tile, m, n, pieces, y_channel, p.y.channel, grid.y_col, end);
         v += n;
       }
-      k += m;
+    } else {
+      for (Index k = channels.lo; k < channels.hi;) {
+        const int m = planar_rows<T>(channels.hi - k);
+        for (Index v = 0; v < vectors;) {
+          const int n = planar_vectors(vectors - v);
+          take_pixels(v, n);
+          compute(k, m, n);
+          v += n;
+        }
+        k += m;
+      }
     }
   }
 }

@@ -230,7 +230,9 @@ static void rows_task(const ConvJob& job, const GridTask& task, Carver carver) {
       PieceList<T> pieces;
       pieces.add(0, smaller(vectors * W, cols - at), row * p.y.spatial[1] + at * p.y.spatial[2],
                  p.y.spatial[2]);
-      planar_store(from, 1, vectors, pieces, y, 0, p.y.spatial[2], end);
+      const TileRows<T> sums_of_row{from, 0};
+      planar_finish(sums_of_row, 1, vectors, end);
+      planar_store(sums_of_row, 1, pieces, y, 0, p.y.spatial[2]);
     };
     if (planes == 0) {
       for (Index r = 0; r < rows; ++r) {

@@ -6,6 +6,7 @@ static double fma_chain(Index count) {
   constexpr int kChains = 12;
   typename Vt::Reg acc[kChains];
   typename Vt::Reg a = Vt::set(T(0.999999)), b = Vt::set(T(1e-9));
+#pragma GCC unroll 12
   for (int i = 0; i < kChains; ++i) acc[i] = Vt::set(static_cast<T>(i));
   for (Index i = 0; i < count; i += kChains) {
 #pragma GCC unroll 12
@@ -14,6 +15,7 @@ static double fma_chain(Index count) {
     __asm__ volatile("" : : : "memory");
   }
   double sum = 0.0;
+#pragma GCC unroll 12
   for (int i = 0; i < kChains; ++i) sum += static_cast<double>(Vt::sum(acc[i]));
   return sum;
 }

@@ -1,6 +1,7 @@
 // From a finished register tile to the output: bias, activation, NaN watch, and the cut into rows.
 //
-// A tile covers consecutive positions of a flattened grid whose row pitch may exceed the row length;
+// A tile whose positions are all kept and adjoin in memory is computed in the output itself; any other
+// goes through a buffer. A tile covers consecutive positions of a flattened grid whose row pitch may exceed the row length;
 // positions past a row's end are thrown away here. The cut is worked out once per tile of pixels and
 // used for all its output channels.
 
@@ -36,6 +37,16 @@ struct PieceList {
     }
   }
 
+  // Whether the tile's positions lie in the output as they lie in the tile.
+  bool straight(int vectors, Index y_col) const {
+    if (y_col != 1 || count != vectors) return false;
+    for (int i = 0; i < count; ++i) {
+      if (piece[i].hi - piece[i].lo != Vec<T>::width) return false;
+      if (piece[i].at != piece[0].at + i * Vec<T>::width) return false;
+    }
+    return true;
+  }
+
   // Positions first .. first + vectors*width of a flattened grid.
   void build(const FlatGrid& grid, Index first, int vectors) {
     count = 0;
@@ -50,15 +61,19 @@ struct PieceList {
 
 // Reads partial sums back into the tile.
 template <class T>
-static void planar_load(T* tile, int rows, int vectors, const PieceList<T>& pieces, const T* y,
-                        Index y_channel, Index y_col) {
+static void planar_load(TileRows<T> tile, int rows, int vectors, const PieceList<T>& pieces,
+                        const T* y, Index y_channel, Index y_col) {
   constexpr int W = Vec<T>::width;
   for (int m = 0; m < rows; ++m) {
-    T* row = tile + m * vectors * W;
+    T* row = tile.at + m * tile.row;
     const T* from = y + m * y_channel;
     fill_zero(row, vectors * W);
     for (int i = 0; i < pieces.count; ++i) {
       const Piece& piece = pieces.piece[i];
+      if (y_col == 1 && piece.lo == 0) {
+        Vec<T>::store(row + piece.vector * W, Vec<T>::load_first(from + piece.at, piece.hi));
+        continue;
+      }
       for (int e = piece.lo; e < piece.hi; ++e) {
         row[piece.vector * W + e] = from[piece.at + e * y_col];
       }
@@ -74,24 +89,39 @@ struct PlanarEpilogue {
   unsigned char* saw_nan;  // null when no padding is multiplied
 };
 
+// NaN watch, bias and activation, in place.
 template <class T>
-static void planar_store(T* tile, int rows, int vectors, const PieceList<T>& pieces, T* y,
-                         Index y_channel, Index y_col, const PlanarEpilogue<T>& end) {
+static void planar_finish(TileRows<T> tile, int rows, int vectors, const PlanarEpilogue<T>& end) {
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
+  if (!end.last) return;
+  const bool changes = end.bias != nullptr || end.activation != Activation::none;
+  if (!changes && end.saw_nan == nullptr) return;
   bool nan = false;
   for (int m = 0; m < rows; ++m) {
-    T* row = tile + m * vectors * W;
-    T* to = y + m * y_channel;
-    if (end.last) {
-      const typename Vt::Reg bias = Vt::set(end.bias != nullptr ? end.bias[m] : T(0));
-      for (int v = 0; v < vectors; ++v) {
-        const typename Vt::Reg sum = Vt::add(Vt::load(row + v * W), bias);
-        nan = nan || (end.saw_nan != nullptr && Vt::any_nan(sum));
-        Vt::store(row + v * W,
-                  end.activation == Activation::none ? sum : activate<T>(sum, end.activation));
-      }
+    T* row = tile.at + m * tile.row;
+    const typename Vt::Reg bias = Vt::set(end.bias != nullptr ? end.bias[m] : T(0));
+    for (int v = 0; v < vectors; ++v) {
+      typename Vt::Reg sum = Vt::load(row + v * W);
+      nan = nan || (end.saw_nan != nullptr && Vt::any_nan(sum));
+      if (!changes) continue;
+      sum = Vt::add(sum, bias);
+      Vt::store(row + v * W,
+                end.activation == Activation::none ? sum : activate<T>(sum, end.activation));
     }
+  }
+  if (nan) __atomic_store_n(end.saw_nan, static_cast<unsigned char>(1), __ATOMIC_RELAXED);
+}
+
+// A finished tile from its buffer to the output, piece by piece.
+template <class T>
+static void planar_store(TileRows<T> tile, int rows, const PieceList<T>& pieces, T* y,
+                         Index y_channel, Index y_col) {
+  using Vt = Vec<T>;
+  constexpr int W = Vt::width;
+  for (int m = 0; m < rows; ++m) {
+    const T* row = tile.at + m * tile.row;
+    T* to = y + m * y_channel;
     for (int i = 0; i < pieces.count; ++i) {
       const Piece& piece = pieces.piece[i];
       const T* from = row + piece.vector * W;
@@ -104,5 +134,29 @@ static void planar_store(T* tile, int rows, int vectors, const PieceList<T>& pie
       }
     }
   }
-  if (nan) __atomic_store_n(end.saw_nan, static_cast<unsigned char>(1), __ATOMIC_RELAXED);
+}
+
+// The output of one block of output channels, as the pieces of a tile see it.
+template <class T>
+struct PlanarOutput {
+  T* y;
+  Index channel, col;  // strides
+};
+
+// One tile from sums to output: `resume` adds to what earlier blocks of input channels left there.
+template <class T>
+static void compute_tile(int rows, int vectors, bool partial, const PlanarStep<T>& step,
+                         const PieceList<T>& pieces, bool straight, const PlanarOutput<T>& out,
+                         const PlanarEpilogue<T>& end, T* buffer, bool resume) {
+  if (straight) {
+    const TileRows<T> tile{out.y + pieces.piece[0].at, out.channel};
+    run_planar_tile<T>(rows, vectors, partial, step, tile, resume);
+    planar_finish(tile, rows, vectors, end);
+    return;
+  }
+  const TileRows<T> tile{buffer, static_cast<Index>(vectors) * Vec<T>::width};
+  if (resume) planar_load(tile, rows, vectors, pieces, out.y, out.channel, out.col);
+  run_planar_tile<T>(rows, vectors, partial, step, tile, resume);
+  planar_finish(tile, rows, vectors, end);
+  planar_store(tile, rows, pieces, out.y, out.channel, out.col);
 }

@@ -3,9 +3,8 @@
 // Loop order: input planes, then kernel elements; one step multiplies V pixel vectors with M
 // broadcast weights into M*V accumulators that stay in registers from the first step to the last.
 // The input vectors are read unaligned where the pixels lie (a packed block or the input itself), the
-// weights where the caller keeps them: M streams, one per output channel, each read in its own
-// order. So weights are read once per block of pixels and never repacked; packing them cost as much as
-// the convolution on deep layers at batch 1.
+// weights either where the caller keeps them, as M streams, or packed (planar_pack.inl): packing costs
+// as much as the convolution on deep layers at batch 1, and pays from some hundred pixels on.
 //
 // With 32 registers M x V = 8 x 3 leaves 24 accumulators, 3 inputs and a weight: 24 multiply-adds
 // for 11 loads. With 16 registers 4 x 3: 12 for 7. A single output channel would need a load per
@@ -15,6 +14,7 @@ template <class T>
 struct PlanarStep {
   const T* w;            // first output channel
   Index w_out, w_plane;  // strides between output channels and between planes
+  Index w_scale;         // unit of w_plane and tap_w, in elements: see planar_pack.inl
   const T* x;
   Index x_plane;
   Index planes;
@@ -31,25 +31,42 @@ struct PlanarShape {
   static constexpr int n = v * Vec<T>::width;
 };
 
-// Adds all steps to the tile, an M x (V*width) array; starts from zero unless `resume`.
+// Where a tile's sums go, and where they come from when a tile resumes: M rows of V vectors, `row`
+// elements apart. Either a buffer or the output itself.
+template <class T>
+struct TileRows {
+  T* at;
+  Index row;
+};
+
+// Adds all steps to the tile; starts from zero unless `resume`.
 template <class T, int M, int V, bool Partial>
-[[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, T* tile, bool resume) {
+[[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, TileRows<T> tile, bool resume) {
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
   typename Vt::Reg acc[M][V];
-  const T* w[M];
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
-    w[m] = step.w + m * step.w_out;
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) acc[m][v] = resume ? Vt::load(tile + (m * V + v) * W) : Vt::zero();
+    for (int v = 0; v < V; ++v) acc[m][v] = resume ? Vt::load(tile.at + m * tile.row + v * W) : Vt::zero();
   }
-  const T* plane = step.x;
-  Index w_at = 0;
-  for (Index p = 0; p < step.planes; ++p) {
-    for (Index t = 0; t < step.taps; ++t) {
-      const T* x = plane + step.tap_x[t];
-      const Index j = w_at + step.tap_w[t];
+  // Weight streams are addressed in threes, base + {0, 1, 2}*row, which x86 does in the load itself:
+  // one pointer per stream would not fit into the integer registers (measured: a tenth slower).
+  constexpr auto kSize = static_cast<Index>(sizeof(T));
+  const char* plane = reinterpret_cast<const char*>(step.x);
+  const char* weights = reinterpret_cast<const char*>(step.w);
+  const Index row = step.w_out * kSize, three_rows = 3 * row, w_unit = step.w_scale * kSize;
+  const Index x_plane = step.x_plane * kSize, w_plane = step.w_plane * w_unit;
+  const Index* const first_tap = step.tap_x;
+  const Index* const last_tap = step.tap_x + step.taps;
+  const Index to_weight = step.tap_w - step.tap_x;
+  for (Index p = step.planes; p > 0; --p) {
+    for (const Index* tap = first_tap; tap != last_tap; ++tap) {
+      const T* x = reinterpret_cast<const T*>(plane + tap[0] * kSize);
+      const char* group[3];
+      group[0] = weights + tap[to_weight] * w_unit;
+      group[1] = group[0] + three_rows;
+      group[2] = group[1] + three_rows;
       typename Vt::Reg in[V];
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
@@ -57,24 +74,25 @@ template <class T, int M, int V, bool Partial>
       }
 #pragma GCC unroll 8
       for (int m = 0; m < M; ++m) {
-        const typename Vt::Reg weight = Vt::set(w[m][j]);
+        const typename Vt::Reg weight =
+            Vt::set(*reinterpret_cast<const T*>(group[m / 3] + (m % 3) * row));
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) acc[m][v] = Vt::fma(in[v], weight, acc[m][v]);
       }
     }
-    plane += step.x_plane;
-    w_at += step.w_plane;
+    plane += x_plane;
+    weights += w_plane;
   }
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) Vt::store(tile + (m * V + v) * W, acc[m][v]);
+    for (int v = 0; v < V; ++v) Vt::store(tile.at + m * tile.row + v * W, acc[m][v]);
   }
 }
 
 template <class T, int M>
-static inline void planar_tile_of(int vectors, bool partial, const PlanarStep<T>& step, T* tile,
-                                  bool resume) {
+static inline void planar_tile_of(int vectors, bool partial, const PlanarStep<T>& step,
+                                  TileRows<T> tile, bool resume) {
   if (partial) {
     if (vectors == 3) return planar_tile<T, M, 3, true>(step, tile, resume);
     if (vectors == 2) return planar_tile<T, M, 2, true>(step, tile, resume);
@@ -95,7 +113,7 @@ static inline int planar_rows(Index rows) {
 
 template <class T>
 static inline void run_planar_tile(int rows, int vectors, bool partial, const PlanarStep<T>& step,
-                                   T* tile, bool resume) {
+                                   TileRows<T> tile, bool resume) {
   if constexpr (PlanarShape<T>::m >= 8) {
     if (rows == 8) return planar_tile_of<T, 8>(vectors, partial, step, tile, resume);
   }

@@ -39,6 +39,33 @@ static void pool_combine_pixels(const PoolProblem& p, const PoolAxis* axes, Op o
   }
 }
 
+// Combines neighbouring pixels of the combined rows into outputs, channels side by side.
+//
+// Stride 1 slides along the row as one run of elements. So does a larger stride where a pixel fills
+// only a part of a vector: every position, of which one in `stride` is kept.
+template <class T, class Merge>
+static void pool_along_pixels(const PoolLayout& l, const PoolAxis& wide, Merge merge, T* result,
+                              T* buffer, Index out_first, Index out_count, Index channels) {
+  const Index step = wide.dilation * channels;
+  const bool run = wide.stride == 1 || wide.stride * l.channel_block <= 2 * Vec<T>::width;
+  if (!wide.even || !run) {
+    for (Index o = 0; o < out_count; ++o) {
+      const Index from = wide.start(out_first + o) - wide.start(out_first);
+      const Index taps = wide.even ? wide.kernel : pool_taps(wide, out_first + o).count;
+      pool_combine<T, Merge, 1>(merge, false, result + o * channels, buffer + from * channels,
+                                channels, taps, step);
+    }
+    return;
+  }
+  const Index positions = (out_count - 1) * wide.stride + 1;
+  pool_slide(merge, result, buffer, positions * channels, wide.kernel, step, 1);
+  if (wide.stride == 1) return;
+  for (Index o = 1; o < out_count; ++o) {
+    const T* from = result + o * wide.stride * channels;
+    for (Index c = 0; c < channels; ++c) result[o * channels + c] = from[c];
+  }
+}
+
 template <class T, class Op>
 static void pool_pixels(const PoolJob& job, Op op, Index begin, Index end, std::byte* scratch) {
   using V = Vec<T>;
@@ -52,7 +79,6 @@ static void pool_pixels(const PoolJob& job, Op op, Index begin, Index end, std::
   PoolDivisors<T> divisors(p, buffer + 3 * l.buffer, l.divisor_elements(V::width));
   const PoolAxis axes[kAxes] = {pool_axis(p, 0), pool_axis(p, 1), pool_axis(p, 2)};
   const PoolAxis& wide = axes[2];
-  const bool flat = wide.even && wide.stride == 1;
   const bool divides = p.kind == PoolKind::average || p.kind == PoolKind::lp;
   pool_fill(buffer, l.buffer, Merge::neutral());
 
@@ -72,25 +98,21 @@ static void pool_pixels(const PoolJob& job, Op op, Index begin, Index end, std::
     pool_combine_pixels(p, axes, op, r, x, buffer + lo * channels, start + lo, hi - lo, channels);
     pool_fill(buffer + hi * channels, (l.pitch - hi) * channels, Merge::neutral());
 
-    if (flat) {
-      pool_slide(Merge{}, result, buffer, out_count * channels, wide.kernel,
-                 wide.dilation * channels, 1);
-    }
-    if (divides) {
+    pool_along_pixels(l, wide, Merge{}, result, buffer, out_first, out_count, channels);
+    if (divides && divisors.constant()) {
+      pool_finish(p, result, out_count * channels, divisors.value());
+    } else if (divides) {
       divisors.set_block(out_first, out_count);
       divisors.set_row(r.depth, r.height);
-    }
-    for (Index o = 0; o < out_count; ++o) {
-      T* values = result + o * channels;
-      if (!flat) {
-        const Index from = wide.start(out_first + o) - start;
-        const Index taps = wide.even ? wide.kernel : pool_taps(wide, out_first + o).count;
-        pool_combine<T, Merge, 1>(Merge{}, false, values, buffer + from * channels, channels, taps,
-                                  wide.dilation * channels);
+      for (Index o = 0; o < out_count; ++o) {
+        pool_finish(p, result + o * channels, channels, divisors.at(o));
       }
-      T* to = y + pool_offset(p.y, r, out_first + o);
-      if (divides) pool_finish(p, values, channels, divisors.at(o));
-      copy_strided(to, values, 1, channels);
+    }
+    T* to = y + pool_offset(p.y, r, out_first);
+    const bool dense = p.y.spatial[2] == channels;
+    const Index runs = dense ? 1 : out_count, length = dense ? out_count * channels : channels;
+    for (Index o = 0; o < runs; ++o) {
+      copy_strided(to + o * p.y.spatial[2], result + o * channels, 1, length);
     }
   }
 }
