@@ -9,7 +9,14 @@ namespace fastconv::bind {
 namespace {
 
 enum FilterArgument {
-  kImage, kKernel, kRotate, kMode, kBoundary, kFillValue, kFilterOut, kFilterArguments
+  kImage,
+  kKernel,
+  kRotate,
+  kMode,
+  kBoundary,
+  kFillValue,
+  kFilterOut,
+  kFilterArguments
 };
 
 constexpr const char* kModeText[] = {"full", "same", "valid"};
@@ -36,9 +43,17 @@ void check_shapes(const ArrayView& image, const ArrayView& kernel) {
   if (kernel.ndim != 2) {
     fail(ErrorKind::shape, "kernel has shape " + kernel.shape_text() + "; it must be (kh, kw)");
   }
+  const auto check_filled = [](const ArrayView& array, const char* name) {
+    if (array.size() != 0) return;
+    fail(ErrorKind::shape, std::string(name) + " has shape " + array.shape_text() +
+                               "; every axis must be at least 1 long");
+  };
+  check_filled(image, "image");
+  check_filled(kernel, "kernel");
 }
 
-// Samples of a pixel next to each other, pixels next to each other: a row is one row of W*C samples.
+// Samples of a pixel next to each other, pixels next to each other: a row is one row of W*C
+// samples.
 bool interleaved(const ArrayView& a) {
   return a.ndim == 3 && (a.shape[2] == 1 || a.strides[2] == 1) &&
          (a.shape[1] == 1 || a.strides[1] == a.shape[2]);

@@ -43,24 +43,33 @@ void read_weight(ConvCall& call, int x_ndim, const Index* x_shape) {
   const char* order = p.transposed ? "(in_channels, out_channels/groups, *kernel)"
                                    : "(out_channels, in_channels/groups, *kernel)";
   if (w.ndim != p.rank + 2) {
-    fail(ErrorKind::shape, "weight has shape " + w.shape_text() + "; " + rank_name(call) + " needs " +
-                               std::to_string(p.rank + 2) + " axes: " + order);
+    fail(ErrorKind::shape, "weight has shape " + w.shape_text() + "; " + rank_name(call) +
+                               " needs " + std::to_string(p.rank + 2) + " axes: " + order);
   }
   p.w = tensor_strides(w.strides, false, p.rank);
   for (int a = kAxes - p.rank; a < kAxes; ++a) p.kernel[a] = w.shape[2 + a - (kAxes - p.rank)];
   if (p.groups < 1) {
     fail(ErrorKind::value, "groups is " + std::to_string(p.groups) + "; it must be at least 1");
   }
+  if (p.in_channels == 0 && p.transposed) {
+    fail(ErrorKind::shape, "x has shape " + shape_text(x_ndim, x_shape) + " without channels; " +
+                               rank_name(call) + " needs at least one");
+  }
+  if (p.groups > larger(p.in_channels, w.shape[0])) {
+    fail(ErrorKind::shape, "groups is " + std::to_string(p.groups) +
+                               ", more than the channels of x " + shape_text(x_ndim, x_shape) +
+                               " and weight " + w.shape_text() +
+                               "; choose groups that divides the channels");
+  }
   p.out_channels = p.transposed ? w.shape[1] * p.groups : w.shape[0];
   const Index expected = p.transposed ? w.shape[0] : w.shape[1] * p.groups;
   // As in torch, an input without channels gives an output without channels.
   call.no_channels = p.in_channels == 0 && !p.transposed && w.shape[1] == 0;
   if (p.in_channels != expected || (p.in_channels == 0 && !call.no_channels)) {
-    fail(ErrorKind::shape, "x has shape " + shape_text(x_ndim, x_shape) + ", so " +
-                               std::to_string(p.in_channels) + " channels, but weight of shape " +
-                               w.shape_text() + " " + order + " with groups=" +
-                               std::to_string(p.groups) + " needs " + std::to_string(expected) +
-                               "; make them agree");
+    fail(ErrorKind::shape,
+         "x has shape " + shape_text(x_ndim, x_shape) + ", so " + std::to_string(p.in_channels) +
+             " channels, but weight of shape " + w.shape_text() + " " + order + " with groups=" +
+             std::to_string(p.groups) + " needs " + std::to_string(expected) + "; make them agree");
   }
 }
 
@@ -104,11 +113,7 @@ ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, con
   p.precision =
       static_cast<Precision>(parse_name(args[kPrecision], kPrecisionNames, "precision", 0));
 
-  // complete() gives output sizes, and the strides of an array that is not there yet. Steps are
-  // checked first: they divide.
-  for (int a = 0; a < kAxes; ++a) {
-    if (p.stride[a] < 1 || p.dilation[a] < 1) check(validate(p));
-  }
+  // complete() gives output sizes, and the strides of an array that is not there yet.
   ConvProblem completed = p;
   complete(completed);
   p.out = completed.out;
@@ -143,8 +148,8 @@ py::object make_output(const ConvCall& call, const ArrayView& x, PyObject* out, 
   Index shape[kMostDims];
   const int ndim = output_shape(call, shape);
   if (out == Py_None) {
-    py::object made = new_array(call.problem.dtype, ndim, shape, call.channels_last,
-                                call.unbatched ? 0 : 1);
+    py::object made =
+        new_array(call.problem.dtype, ndim, shape, call.channels_last, call.unbatched ? 0 : 1);
     view = view_own(made, call.problem.dtype);
     return made;
   }

@@ -9,8 +9,21 @@ namespace fastconv::bind {
 
 // Positions of the arguments of _core.conv, _core.explain_conv and _core.prepare_conv.
 enum ConvArgument {
-  kRank, kTransposed, kX, kWeight, kBias, kStride, kPadding, kOutputPadding, kDilation, kGroups,
-  kAlgorithm, kActivation, kPrecision, kOut, kConvArguments
+  kRank,
+  kTransposed,
+  kX,
+  kWeight,
+  kBias,
+  kStride,
+  kPadding,
+  kOutputPadding,
+  kDilation,
+  kGroups,
+  kAlgorithm,
+  kActivation,
+  kPrecision,
+  kOut,
+  kConvArguments
 };
 
 struct ConvCall {
