@@ -8,28 +8,30 @@ namespace {
 constexpr int kNpyFloat = py::detail::npy_api::NPY_FLOAT_;
 constexpr int kNpyDouble = py::detail::npy_api::NPY_DOUBLE_;
 
-Index element_size(DType dtype) { return dtype == DType::float32 ? 4 : 8; }
+Index element_size(DType dtype) {
+  return dtype == DType::float32 ? 4 : 8;
+}
 
-std::string type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
+std::string type_name(PyObject* object) {
+  return Py_TYPE(object)->tp_name;
+}
 
 std::string dtype_text(PyObject* array) {
   return py::str(py::reinterpret_borrow<py::object>(array).attr("dtype")).cast<std::string>();
 }
 
-bool is_masked(PyObject* object) {
-  return py::isinstance(object, py::module_::import("numpy.ma").attr("MaskedArray"));
-}
-
-// The plain ndarray behind an argument, or an error.
+// An argument must be an ndarray, and have no mask.
 void check_is_array(PyObject* object, const char* name) {
   const auto& api = py::detail::npy_api::get();
   if (Py_TYPE(object) == api.PyArray_Type_) return;
   const std::string where = std::string(name) + " is a " + type_name(object);
   if (object == Py_None) {
-    fail(ErrorKind::type, std::string(name) + " is None; it must be a numpy.ndarray of float32 or float64");
+    fail(ErrorKind::type,
+         std::string(name) + " is None; it must be a numpy.ndarray of float32 or float64");
   }
   if (!api.PyArray_Check_(object)) {
-    fail(ErrorKind::type, where + "; it must be a numpy.ndarray of float32 or float64: convert it " +
+    fail(ErrorKind::type, where +
+                              "; it must be a numpy.ndarray of float32 or float64: convert it " +
                               "with numpy.asarray(" + name + ", dtype=numpy.float32)");
   }
   if (is_masked(object)) {
@@ -49,8 +51,8 @@ DType checked_dtype(PyObject* object, const char* name) {
   }
   if (descr->byteorder == '>') {
     fail(ErrorKind::dtype, std::string(name) + " has dtype " + dtype_text(object) +
-                               " in foreign byte order; convert it with " + name + ".astype(" + name +
-                               ".dtype.newbyteorder('='))");
+                               " in foreign byte order; convert it with " + name + ".astype(" +
+                               name + ".dtype.newbyteorder('='))");
   }
   return is_float ? DType::float32 : DType::float64;
 }
@@ -107,8 +109,9 @@ py::object new_typed_array(int type_number, int ndim, const Index* shape, bool c
     }
     given = strides;
   }
-  PyObject* made = api.PyArray_NewFromDescr_(api.PyArray_Type_, api.PyArray_DescrFromType_(type_number),
-                                             ndim, dims, given, nullptr, 0, nullptr);
+  PyObject* made =
+      api.PyArray_NewFromDescr_(api.PyArray_Type_, api.PyArray_DescrFromType_(type_number), ndim,
+                                dims, given, nullptr, 0, nullptr);
   if (made == nullptr) {
     PyErr_Clear();
     fail(ErrorKind::memory, "no memory for a result of shape " + shape_text(ndim, shape));
@@ -118,7 +121,13 @@ py::object new_typed_array(int type_number, int ndim, const Index* shape, bool c
 
 }  // namespace
 
-void fail(ErrorKind kind, std::string message) { throw Error{kind, std::move(message)}; }
+bool is_masked(PyObject* object) {
+  return py::isinstance(object, py::module_::import("numpy.ma").attr("MaskedArray"));
+}
+
+void fail(ErrorKind kind, std::string message) {
+  throw Error{kind, std::move(message)};
+}
 
 void check(const Status& status) {
   if (status.ok()) return;
@@ -145,7 +154,9 @@ std::string shape_text(int ndim, const Index* shape) {
   return text + (ndim == 1 ? ",)" : ")");
 }
 
-std::string ArrayView::shape_text() const { return bind::shape_text(ndim, shape); }
+std::string ArrayView::shape_text() const {
+  return bind::shape_text(ndim, shape);
+}
 
 Index ArrayView::size() const {
   Index total = 1;
@@ -153,7 +164,9 @@ Index ArrayView::size() const {
   return total;
 }
 
-bool ArrayView::is_contiguous() const { return c_contiguous; }
+bool ArrayView::is_contiguous() const {
+  return c_contiguous;
+}
 
 ArrayView view_array(PyObject* object, const char* name) {
   check_is_array(object, name);
@@ -168,8 +181,8 @@ ArrayView view_array(PyObject* object, const char* name) {
     view.owner = py::reinterpret_borrow<py::object>(object);
     return view;
   }
-  view.owner = py::module_::import("numpy").attr("array")(py::handle(object), py::arg("copy") = true,
-                                                          py::arg("order") = "C");
+  view.owner = py::module_::import("numpy").attr("array")(
+      py::handle(object), py::arg("copy") = true, py::arg("order") = "C");
   fill_view(view.owner.ptr(), dtype, view);
   return view;
 }
@@ -178,7 +191,8 @@ ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shap
   check_is_array(object, "out");
   const DType given = checked_dtype(object, "out");
   if (given != dtype) {
-    fail(ErrorKind::dtype, "out has dtype " + dtype_text(object) + "; it must have the input's dtype " +
+    fail(ErrorKind::dtype, "out has dtype " + dtype_text(object) +
+                               "; it must have the input's dtype " +
                                (dtype == DType::float32 ? "float32" : "float64"));
   }
   const auto* array = py::detail::array_proxy(object);
@@ -190,7 +204,8 @@ ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shap
       shown += (i > 0 ? ", " : "") + std::to_string(array->dimensions[i]);
     }
     shown += array->nd == 1 ? ",)" : ")";
-    fail(ErrorKind::shape, "out has shape " + shown + "; this call needs " + shape_text(ndim, shape));
+    fail(ErrorKind::shape,
+         "out has shape " + shown + "; this call needs " + shape_text(ndim, shape));
   }
   ArrayView view;
   const bool aligned = fill_view(object, dtype, view);
@@ -239,12 +254,13 @@ void check_no_overlap(const ArrayView& out, const ArrayView& in, const char* in_
 
 py::object new_array(DType dtype, int ndim, const Index* shape, bool channels_last,
                      int channel_axis) {
-  return new_typed_array(dtype == DType::float32 ? kNpyFloat : kNpyDouble, ndim, shape, channels_last,
-                         channel_axis, element_size(dtype));
+  return new_typed_array(dtype == DType::float32 ? kNpyFloat : kNpyDouble, ndim, shape,
+                         channels_last, channel_axis, element_size(dtype));
 }
 
 py::object new_index_array(int ndim, const Index* shape, bool channels_last, int channel_axis) {
-  return new_typed_array(py::detail::npy_api::NPY_INT64_, ndim, shape, channels_last, channel_axis, 8);
+  return new_typed_array(py::detail::npy_api::NPY_INT64_, ndim, shape, channels_last, channel_axis,
+                         8);
 }
 
 ArrayView view_own(const py::object& array, DType dtype) {

@@ -44,6 +44,8 @@ struct ArrayView {
 // that names the argument. An array that is not aligned is copied; memory stays as it is otherwise.
 ArrayView view_array(PyObject* object, const char* name);
 
+bool is_masked(PyObject* object);
+
 // Views an output: as above, but writable, aligned, of this dtype and shape, and without elements
 // that share memory.
 ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shape);

@@ -146,6 +146,10 @@ IndexView view_indices(PyObject* object, const ArrayView& x) {
     fail(ErrorKind::type, std::string("indices must be a NumPy array, got ") +
                               Py_TYPE(object)->tp_name + "; pass what return_indices=True gave");
   }
+  if (is_masked(object)) {
+    fail(ErrorKind::type,
+         "indices is a masked array; a mask has no meaning here: pass indices.filled(0)");
+  }
   IndexView view{py::reinterpret_borrow<py::array>(object), nullptr, {}};
   const py::dtype dtype = view.owner.dtype();
   if (dtype.kind() != 'i' || dtype.itemsize() != sizeof(Index) || dtype.byteorder() == '>') {
@@ -247,6 +251,11 @@ PyObject* max_unpool(PyObject*, PyObject* const* args, Py_ssize_t count) {
     p.in = shape.spatial;
     Axes usual{{1, 1, 1}};
     for (int a = kAxes - rank; a < kAxes; ++a) {
+      if (p.in[a] > (Index{1} << 60) / stride[a]) {
+        fail(ErrorKind::memory, "x has shape " + x.shape_text() + "; with stride " +
+                                    std::to_string(stride[a]) +
+                                    " the output has more elements than memory can hold");
+      }
       usual[a] = unpooled_size(p.in[a], kernel[a], stride[a], padding.lo[a], padding.hi[a]);
     }
     p.out = parse_unpooled(args[kUnpoolOutputSize], shape, rank, usual, stride);

@@ -147,7 +147,11 @@ void unpool_planes(const void* context, Index begin, Index end, std::byte*) {
   for (Index plane = begin; plane < end; ++plane) {
     T* y = job.y + plane * size;
     std::fill(y, y + size, T(0));
-    each_element(job.p, plane, [&](Index x, Index i) { y[job.indices[i]] = job.x[x]; });
+    each_element(job.p, plane, [&](Index x, Index i) {
+      // run_unpool has checked it, but another thread of the caller's may have written it since.
+      const Index at = job.indices[i];
+      if (at >= 0 && at < size) y[at] = job.x[x];
+    });
   }
 }
 
