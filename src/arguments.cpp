@@ -3,7 +3,7 @@
 namespace fastconv::bind {
 namespace {
 
-[[noreturn]] void not_an_int(PyObject* object, const char* name, const std::string& allowed) {
+[[noreturn]] void not_an_int(PyObject* object, const char* name, const char* allowed) {
   fail(ErrorKind::type, std::string(name) + " is " + shown(object) + "; it must be " + allowed);
 }
 
@@ -15,8 +15,9 @@ bool is_sequence(PyObject* object) {
   return PyTuple_Check(object) || PyList_Check(object);
 }
 
-std::string per_axis(int rank) {
-  return "an int or " + std::to_string(rank) + (rank == 1 ? " int" : " ints");
+const char* per_axis(int rank) {
+  constexpr const char* kText[] = {"an int or 1 int", "an int or 2 ints", "an int or 3 ints"};
+  return kText[rank - 1];
 }
 
 }  // namespace
@@ -42,7 +43,7 @@ py::tuple items_of(PyObject* object) {
   return py::reinterpret_steal<py::tuple>(items);
 }
 
-Index parse_int(PyObject* object, const char* name, const std::string& allowed) {
+Index parse_int(PyObject* object, const char* name, const char* allowed) {
   if (PyBool_Check(object) || PyFloat_Check(object) || !PyIndex_Check(object)) {
     not_an_int(object, name, allowed);
   }

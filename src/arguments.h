@@ -18,7 +18,7 @@ py::tuple items_of(PyObject* object);
 // floats are type errors; range checks are the core's.
 Axes parse_axes(PyObject* object, const char* name, int rank, Index leading);
 
-Index parse_int(PyObject* object, const char* name, const std::string& allowed = "an int");
+Index parse_int(PyObject* object, const char* name, const char* allowed = "an int");
 bool parse_bool(PyObject* object, const char* name);
 double parse_double(PyObject* object, const char* name);
 
