@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv import _core
-from fastconv._arguments import choice, shape
+from fastconv._arguments import choice, flag, integer, per_axis, shape
 from fastconv._conv import Activation, Algorithm, PaddingLike, PerAxis, Precision
-from fastconv.errors import ArgumentTypeError, OptionError
+from fastconv.errors import ArgumentTypeError, OptionError, OutOfMemoryError
 
 Array = NDArray[Any]
 MemoryFormat = Literal["contiguous", "channels_last"]
@@ -168,16 +168,17 @@ def explain(
         FastconvError: Whatever the operator raises for such arguments.
     """
     sizes = shape("weight_shape", weight_shape)
-    # Weights that take no memory: only their shape and dtype matter.
-    weight = np.broadcast_to(np.zeros((), dtype=_float(dtype)), sizes)
+    weight = _weightless("weight_shape", sizes, _float(dtype))
     transposed = op.startswith("conv_transpose") if isinstance(op, str) else False
-    channels = (sizes[1] * groups if transposed else sizes[0]) if len(sizes) > 1 else 0
+    parts = integer("groups", groups, minimum=1) if transposed else 1
+    channels = (sizes[1] * parts if transposed else sizes[0]) if len(sizes) > 1 else 0
+    has_bias = flag("bias", bias)
     facts = _core.explain_conv(
         *_arguments(
             op,
             x_shape,
             weight,
-            np.zeros(channels, weight.dtype) if bias else None,
+            _weightless("bias", (channels,), weight.dtype) if has_bias else None,
             stride,
             padding,
             output_padding,
@@ -190,6 +191,16 @@ def explain(
         )
     )
     return Explanation(**facts)
+
+
+def _weightless(name: str, sizes: tuple[int, ...], dtype: Any) -> Array:
+    """Return zeros that take no memory, where only shape and dtype matter."""
+    try:
+        return np.broadcast_to(np.zeros((), dtype), sizes)
+    except ValueError:
+        raise OutOfMemoryError(
+            f"{name} {sizes} is more than an array can have; pass smaller sizes"
+        ) from None
 
 
 def _float(dtype: Any) -> Any:
@@ -218,7 +229,7 @@ def _arguments(
 ) -> tuple[Any, ...]:
     rank, transposed = _CONVOLUTIONS[choice("op", op, tuple(_CONVOLUTIONS))]
     choice("memory_format", memory_format, ("contiguous", "channels_last"))
-    if not transposed and output_padding != 0:
+    if not transposed and any(per_axis("output_padding", output_padding, rank, minimum=0)):
         raise OptionError(
             f"output_padding must be 0 for {op}, got {output_padding!r}; only a transposed "
             "convolution has it"
