@@ -98,13 +98,16 @@ enum class PoolForm : int {
 };
 
 FASTCONV_GEOMETRY PoolForm pool_form(const PoolProblem& p, bool channels_last, bool windows) {
-  if (!p.with_indices)
+  if (!p.with_indices) {
     return !channels_last && pool_is_global(p) ? PoolForm::global : PoolForm::combine;
-  if (p.adaptive || windows) return PoolForm::arg_plain;
+  }
   Index numbered = 1;
   for (int a = 0; a < kAxes; ++a) {
-    if (p.kernel[a] > kPoolNumberedTaps) return PoolForm::arg_plain;
-    if (channels_last || a < 2) numbered *= p.kernel[a];
+    const PoolAxis axis = pool_axis(p, a);
+    const Index most = axis.even ? axis.kernel : axis.kernel + 1;
+    if (most > kPoolNumberedTaps) return PoolForm::arg_plain;
+    if (channels_last || a < 2) numbered *= most;
+    if (a == 2 && !channels_last && (!axis.even || windows)) return PoolForm::arg_plain;
   }
   return numbered <= kPoolNumberedTaps ? PoolForm::arg_vector : PoolForm::arg_plain;
 }
