@@ -374,6 +374,16 @@ int useful_threads(const ConvProblem& p, int threads) {
   return work < kLeastWork ? 1 : threads;
 }
 
+// Workspace of a thread beyond which a block of the input is not worth copying.
+constexpr std::size_t kMostScratch = std::size_t{64} << 20;
+
+// What takes elements one by one where others copy whole stretches of the input.
+Family without_blocks(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table) {
+  if (algorithm == Algorithm::direct) return Family::plain;
+  const char* why = "";
+  return pick_im2col(p, table, why);
+}
+
 }  // namespace
 
 void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, ConvPlan& plan) {
@@ -407,21 +417,35 @@ void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, 
 Status plan_conv(const ConvProblem& problem, const PlanOptions& options, ConvPlan& plan) {
   if (!environment_status().ok()) return environment_status();
   if (Status status = validate(problem); !status.ok()) return status;
+  // An empty batch is planned as one image: there is nothing to share, but a plan to show.
+  ConvProblem filled = problem;
+  filled.batch = larger(1, problem.batch);
   plan = ConvPlan{};
-  plan.threads = useful_threads(problem, options.threads > 0 ? options.threads : max_threads());
+  plan.threads = useful_threads(filled, options.threads > 0 ? options.threads : max_threads());
   const Algorithm algorithm = options.algorithm != Algorithm::automatic ? options.algorithm
                                                                         : environment_algorithm();
   const Unit* unit = find_unit(active_isa());
   const DTypeTable& table = unit->table[static_cast<int>(problem.dtype)];
   plan.isa = unit->isa;
-  plan.family = pick(problem, algorithm, table, plan.reason);
-  if (const char* why = declines(problem, plan.family, table); why != nullptr) {
+  plan.family = pick(filled, algorithm, table, plan.reason);
+  if (const char* why = declines(filled, plan.family, table); why != nullptr) {
     return Status::error(StatusCode::unsupported,
                          std::string("algorithm '") + algorithm_name(algorithm) +
                              "' cannot compute this problem: " + why +
                              "; use algorithm='auto'");
   }
-  schedule(problem, table, static_cast<Index>(second_level_cache()) / 2, plan);
+  const ConvPlan unscheduled = plan;
+  const Index cache = static_cast<Index>(second_level_cache()) / 2;
+  schedule(filled, table, cache, plan);
+  if (plan.scratch_bytes > kMostScratch) {
+    const Family sparse = without_blocks(filled, algorithm, table);
+    if (declines(filled, sparse, table) == nullptr) {
+      plan = unscheduled;
+      plan.family = sparse;
+      plan.reason = "the steps are so large that blocks of the input would be mostly holes";
+      schedule(filled, table, cache, plan);
+    }
+  }
   plan.threads = static_cast<int>(larger(1, smaller(plan.threads, plan.tasks[1])));
   return {};
 }
