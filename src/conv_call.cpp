@@ -98,7 +98,6 @@ ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, con
   p.groups = parse_int(args[kGroups], "groups");
   read_input(call, x_ndim, x_shape, x);
   read_weight(call, x_ndim, x_shape);
-  read_bias(call, args[kBias]);
   p.stride = parse_axes(args[kStride], "stride", p.rank, 1);
   p.dilation = parse_axes(args[kDilation], "dilation", p.rank, 1);
   p.output_padding = parse_axes(args[kOutputPadding], "output_padding", p.rank, 0);
@@ -127,6 +126,7 @@ ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, con
   } else {
     check(validate(p));
   }
+  read_bias(call, args[kBias]);
   return call;
 }
 

@@ -1,7 +1,6 @@
 // fastconv._core: the table of contents.
 #include "bind_errors.h"
 #include "bindings.h"
-#include "core/config.h"
 
 #include <deque>
 
@@ -25,12 +24,6 @@ void add_fast_function(py::module_& m, const char* name, FastFunction function, 
 PYBIND11_MODULE(_core, m) {
   namespace bind = fastconv::bind;
   m.doc() = "Compiled kernels of fastconv. Use the functions of the fastconv package instead.";
-  try {
-    bind::check(fastconv::environment_status());
-  } catch (const bind::Error& error) {
-    bind::raise(error);
-    throw bind::py::error_already_set();
-  }
   bind::bind_conv(m);
   bind::bind_plan(m);
   bind::bind_image(m);

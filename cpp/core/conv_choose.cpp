@@ -64,13 +64,21 @@ bool in_place(const ConvProblem& p) {
   return p.in[0] == 1 && p.in[1] == 1;
 }
 
+// One packed weight costs about as much as fifty of its multiply-adds, which packing makes a tenth faster.
+bool packs_weights(const ConvProblem& p) {
+  constexpr Index kLeastPixels = 600;
+  return p.batch * (p.transposed ? p.in.product() : p.out.product()) >= kLeastPixels;
+}
+
 struct PlanarCost {
   double direct, im2col;  // relative to multiply-adds alone
 };
 
-// Positions that a register tile computes for each that is kept, and what unfolding costs per
-// multiply-add when K output channels share it. The constants are measured: unfolding one element
-// costs about as much as multiplying it for 10 output channels.
+// Positions that a register tile computes for each that is kept, and what else slows it down. The
+// constants are measured, all relative to multiply-adds that stream from aligned, packed memory:
+// vectors that straddle cache lines cost the direct kernel 6 %; unfolding one element costs as much as
+// multiplying it for 12 output channels; weights that are not packed cost im2col 12 %, because its
+// blocks cut their streams short.
 PlanarCost planar_cost(const ConvProblem& p, const DTypeTable& table) {
   const AxisPhase cols = axis_phase(p, 2, 0);
   const PackedAxis packed = packed_axis(cols, cols.count);
@@ -86,8 +94,9 @@ PlanarCost planar_cost(const ConvProblem& p, const DTypeTable& table) {
   const double rows = static_cast<double>(axis_phase(p, 1, 0).count);
   const double useful = rows * static_cast<double>(cols.count);
   const double depths = static_cast<double>(axis_phase(p, 0, 0).count);
-  return {rounded(rows * pitch) / useful + 4.0 / (k * taps),
-          rounded(useful * depths) / (useful * depths) * (1.0 + 10.0 / k)};
+  const double loose = packs_weights(p) ? 0.0 : 0.12;
+  return {rounded(rows * pitch) / useful * 1.06 + 4.0 / (k * taps),
+          rounded(useful * depths) / (useful * depths) * (1.0 + loose + 12.0 / k)};
 }
 
 // Blocks of a grid axis so that `units * blocks` feeds all threads evenly.
@@ -110,12 +119,9 @@ Index panel_depth(const Machine& m, Index rows, Index width) {
   return even_share(rows, kFirstLevel / (m.element * width));
 }
 
-// Whether weights are packed for the planar kernels: one packed weight costs about as much as fifty of
-// its multiply-adds, which packing makes a tenth faster.
+// Packs the weights of the planar kernels where that pays.
 void pack_planar_weights(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
-  constexpr Index kLeastPixels = 600;
-  const Index pixels = p.batch * (p.transposed ? p.in.product() : p.out.product());
-  if (!m.keeps_weights && pixels < kLeastPixels) return;
+  if (!m.keeps_weights && !packs_weights(p)) return;
   plan.tasks[0] = p.groups * ceil_div(p.group_out(), plan.tile_m);
   plan.shared_bytes = static_cast<std::size_t>(
       larger(1, p.out_channels * p.group_in() * p.kernel.product()) * m.element);
@@ -290,7 +296,7 @@ void schedule_rows(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
           ? cols
           : ceil_div(ceil_div(cols, ceil_div(cols, kLongRow)), plan.tile_n) * plan.tile_n;
   const PackedAxis c = packed_axis(w, plan.block_cols);
-  const Index pitch = (ceil_div(c.length + plan.tile_n, 16) * 16) * c.copies;
+  const Index pitch = ceil_div(c.length, 16) * 16 * c.copies;
   const Index halo = (h.taps - 1) * h.offset_step;
   // A strip that fills a quarter of the cache, with few rows packed twice.
   const Index fits = larger(tile_rows, (m.cache / 4 / (m.element * pitch) - halo) / h.in_step);
@@ -311,7 +317,7 @@ void schedule_rows(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
                          : 0;
   const Index reach = h.in_step * (tile_rows - 1) + h.taps;
   plan.scratch_bytes = static_cast<std::size_t>(
-      (strip_rows * pitch + sums + plan.tile_m * plan.tile_n) * m.element +
+      (strip_rows * pitch + sums + (plan.tile_m + 2) * plan.tile_n + 64) * m.element +
       (w.taps + reach + strip_rows + 32) * static_cast<Index>(sizeof(void*)) + 1024);
 }
 
@@ -386,9 +392,10 @@ Family without_blocks(const ConvProblem& p, Algorithm algorithm, const DTypeTabl
 
 }  // namespace
 
-void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, ConvPlan& plan) {
-  const Machine machine{table, problem.dtype == DType::float32 ? 4 : 8,
-                        cache, plan.threads};
+void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, bool keeps_weights,
+              ConvPlan& plan) {
+  const Machine machine{table, problem.dtype == DType::float32 ? 4 : 8, cache, plan.threads,
+                        keeps_weights};
   switch (plan.family) {
     case Family::plain:
       schedule_plain(problem, machine, plan);
@@ -436,14 +443,14 @@ Status plan_conv(const ConvProblem& problem, const PlanOptions& options, ConvPla
   }
   const ConvPlan unscheduled = plan;
   const Index cache = static_cast<Index>(second_level_cache()) / 2;
-  schedule(filled, table, cache, plan);
+  schedule(filled, table, cache, options.keeps_weights, plan);
   if (plan.scratch_bytes > kMostScratch) {
     const Family sparse = without_blocks(filled, algorithm, table);
     if (declines(filled, sparse, table) == nullptr) {
       plan = unscheduled;
       plan.family = sparse;
       plan.reason = "the steps are so large that blocks of the input would be mostly holes";
-      schedule(filled, table, cache, plan);
+      schedule(filled, table, cache, options.keeps_weights, plan);
     }
   }
   plan.threads = static_cast<int>(larger(1, smaller(plan.threads, plan.tasks[1])));

@@ -10,6 +10,7 @@ const char* declines(const ConvProblem& problem, Family family, const DTypeTable
 
 // Blocks, tasks and workspace of `plan.family` for `plan.threads` threads and tasks that may fill
 // `cache` bytes. Tests run every family that does not decline, chosen or not, with small caches too.
-void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, ConvPlan& plan);
+void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, bool keeps_weights,
+              ConvPlan& plan);
 
 }  // namespace fastconv

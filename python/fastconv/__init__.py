@@ -1,6 +1,6 @@
 """fastconv: hand-written convolution and pooling kernels for NumPy arrays."""
 
-from fastconv import reference
+from fastconv import _core, reference
 from fastconv._geometry import (
     Layer,
     ReceptiveField,
@@ -69,6 +69,8 @@ from fastconv.functional import (
 )
 
 __version__ = "0.1.0"
+
+_core.check_environment()
 
 __all__ = [
     "ArgumentTypeError",

@@ -11,6 +11,7 @@
 #include "channels_last_tile.inl"
 #include "conv_channels_last.inl"
 #include "conv_depthwise_channels_last.inl"
+#include "row_tile.inl"
 #include "conv_rows.inl"
 #include "conv_plain.inl"
 #include "pool_planar.inl"

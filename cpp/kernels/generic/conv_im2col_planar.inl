@@ -109,9 +109,7 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
   constexpr Index N = PlanarShape<T>::n;
   const ConvProblem& p = *job.problem;
   const ConvPlan& plan = *job.plan;
-  // The block spans whole depths: rows are numbered through depth and height.
   const AxisPhase* axis = task.axis;
-  const Index pixels = axis[0].count * axis[1].count * axis[2].count;
   const Index first_pixel = task.cols.lo, last_pixel = task.cols.hi;
   if (first_pixel >= last_pixel) return;
   const Index panels = ceil_div(last_pixel - first_pixel, N);

@@ -2,20 +2,16 @@
 // output channels (image filters, depthwise), 1-D to 3-D, any stride and dilation, every boundary.
 //
 // Loop order of a task: pack a strip of padded rows > output rows in blocks of R > vectors along the
-// row in blocks of V > input rows > columns of the kernel. An input vector, once loaded, is
-// multiplied with up to R weights, one for each output row that it reaches; R*V accumulators stay in
-// registers for the whole kernel. The strip stays in the first- or second-level cache.
+// row in blocks of V > input rows > columns of the kernel (row_tile.inl). An input vector, once
+// loaded, is multiplied with up to R weights, one for each output row that it reaches; R*V accumulators
+// stay in registers for the whole kernel. The strip stays in the first- or second-level cache. Small
+// planes are one task each: what depends on their size alone is worked out once for a thread's run of
+// tasks, and the zeros around them are written once.
 //
 // Against one output row at a time it saves (R-1)/R of the loads, which are unaligned and as many as the
 // multiply-adds otherwise (measured on 15x15, 1080x1920: 1.8 times as fast). Outputs whose rows are a
 // multiple of the dilation apart share inputs, so the block takes those. It loses where many output
 // channels read the same input: that is the planar kernel's work.
-
-template <class T>
-struct RowShape {
-  static constexpr int rows = Vec<T>::registers >= 32 ? 6 : 4;
-  static constexpr int vectors = Vec<T>::registers >= 32 ? 4 : 2;
-};
 
 // Maps a position outside [0, n) into it; -1 where the boundary is a constant.
 static inline Index boundary_index(Index i, Index n, Boundary boundary) {
@@ -51,271 +47,259 @@ struct RowStrip {
     RowStrip s{};
     s.cols = packed_axis(axis, cols.hi - cols.lo);
     s.first_col = cols.lo;
-    // The last vector of a row reads to its full width.
-    s.copy_pitch = ceil_div(s.cols.length + RowShape<T>::vectors * Vec<T>::width, 16) * 16;
+    s.copy_pitch = ceil_div(s.cols.length, 16) * 16;
     s.pitch = s.copy_pitch * s.cols.copies;
     return s;
   }
 
-  void fill_constant(T* to, T value) const {
-    for (Index i = 0; i < pitch; ++i) to[i] = value;
-  }
-
-  void pack(const ConvProblem& p, const T* row, T* to) const {
+  // A row between zeros. When `refill`, the zeros stand already.
+  void pack(const ConvProblem& p, const T* row, T* to, bool refill) const {
     for (Index c = 0; c < cols.copies; ++c, to += copy_pitch) {
       const Index start = cols.input_start(first_col, c);
-      pack_row(to, copy_pitch, row, p.x.spatial[2], p.in[2], start, cols.step);
-      if (p.boundary == Boundary::fill && p.fill_value == 0.0) continue;
-      const Range inside = outputs_inside(cols.length, p.in[2], cols.step, start);
-      continue_row(p, row, to, {0, smaller(inside.lo, cols.length)}, start);
-      continue_row(p, row, to, {larger(inside.hi, inside.lo), cols.length}, start);
+      if (!refill) {
+        pack_row(to, copy_pitch, row, p.x.spatial[2], p.in[2], start, cols.step);
+        continue;
+      }
+      const Range inside = outputs_inside(copy_pitch, p.in[2], cols.step, start);
+      copy_strided(to + inside.lo, row + (start + inside.lo * cols.step) * p.x.spatial[2],
+                   cols.step * p.x.spatial[2], inside.hi - inside.lo);
     }
   }
 
-  // The image continues by whole pixels of samples_per_pixel interleaved samples.
-  void continue_row(const ConvProblem& p, const T* row, T* to, Range range, Index start) const {
+  // The same, continued by the boundary rule: the image goes on by whole pixels of samples_per_pixel
+  // interleaved samples.
+  void pack_continued(const ConvProblem& p, const T* row, T* to) const {
+    pack(p, row, to, false);
     const Index samples = p.samples_per_pixel;
-    for (Index m = range.lo; m < range.hi; ++m) {
-      const Index at = start + m * cols.step;
-      const Index pixel = floor_div(at, samples);
-      const Index from = boundary_index(pixel, p.in[2] / samples, p.boundary);
-      to[m] = from < 0 ? static_cast<T>(p.fill_value)
-                       : row[(from * samples + at - pixel * samples) * p.x.spatial[2]];
+    for (Index c = 0; c < cols.copies; ++c, to += copy_pitch) {
+      const Index start = cols.input_start(first_col, c);
+      const Range inside = outputs_inside(cols.length, p.in[2], cols.step, start);
+      for (Index m = 0; m < cols.length; ++m) {
+        if (m == inside.lo && !inside.empty()) m = inside.hi;
+        if (m >= cols.length) break;
+        const Index at = start + m * cols.step;
+        const Index pixel = floor_div(at, samples);
+        const Index from = boundary_index(pixel, p.in[2] / samples, p.boundary);
+        to[m] = from < 0 ? static_cast<T>(p.fill_value)
+                         : row[(from * samples + at - pixel * samples) * p.x.spatial[2]];
+      }
     }
   }
 };
 
-// What one block of output rows needs. Output row i of the block reads packed row `spacing*i + k` for
-// kernel row k; packed rows that are null lie on zero padding and are skipped.
+// Everything that follows from the sizes of a task's block, and the task itself.
 template <class T>
-struct RowBlock {
-  const T* const* input;  // packed rows, one pointer per step of the dilation
-  int spacing;
-  Index kernel_rows, kernel_cols;
-  const Index* col_at;  // offset of each kernel column in a packed row
-  const T* w;
-  Index w_row, w_col;
-};
-
-// Adds one plane's contribution to R rows x V vectors of accumulators kept in `tile`.
-template <class T, int R, int V>
-[[gnu::noinline]] static void row_tile(const RowBlock<T>& block, Index at, T* tile, bool resume) {
-  using Vt = Vec<T>;
-  constexpr int W = Vt::width;
-  typename Vt::Reg acc[R][V];
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) acc[i][v] = resume ? Vt::load(tile + (i * V + v) * W) : Vt::zero();
+class RowsTask {
+ public:
+  RowsTask(const ConvJob& job, const GridTask& task, Carver carver)
+      : job_(job),
+        p_(*job.problem),
+        task_(task),
+        height_(task.rows.hi - task.rows.lo),
+        width_(task.cols.hi - task.cols.lo),
+        zero_fill_(p_.boundary == Boundary::fill && p_.fill_value == 0.0),
+        common_(greatest_common_divisor(h().in_step, h().offset_step)),
+        apart_(h().offset_step / common_),
+        spacing_(h().in_step / common_),
+        strip_(RowStrip<T>::make(task.axis[2], task.cols)),
+        strip_rows_((height_ - 1) * h().in_step + (h().taps - 1) * h().offset_step + 1),
+        depth_taps_(zero_fill_ ? depth().taps_inside(task.depth, p_.in[0])
+                               : Range{0, depth().taps}),
+        planes_(p_.group_in() * (depth_taps_.hi - depth_taps_.lo)) {
+    if (height_ <= 0 || width_ <= 0) return;
+    const AxisPhase& w = task.axis[2];
+    col_at_ = carver.take<Index>(w.taps);
+    for (Index s = 0; s < w.taps; ++s) {
+      col_at_[s] = strip_.cols.copy_of(s) * strip_.copy_pitch + strip_.cols.shift_of(s);
+    }
+    input_ = carver.take<const T*>(spacing_ * (RowShape<T>::rows - 1) + h().taps);
+    packed_row_ = carver.take<T*>(strip_rows_);
+    tile_ = carver.take<T>(RowShape<T>::rows * kBlock);
+    // Several planes add up in a buffer the size of the task's outputs; one plane goes straight out.
+    if (planes_ > 1) sums_ = carver.take<T>(height_ * sums_row());
+    place_rows(carver.take<T>(0));
   }
-  const Index steps = static_cast<Index>(block.spacing) * (R - 1) + block.kernel_rows;
-  for (Index y = 0; y < steps; ++y) {
-    const T* row = block.input[y];
-    if (row == nullptr) continue;
-    // Output row i meets kernel row y - spacing*i.
-    const Index above = y - block.kernel_rows + 1;
-    const int lo = static_cast<int>(above <= 0 ? 0 : ceil_div(above, block.spacing));
-    const int hi = static_cast<int>(smaller(R - 1, y / block.spacing));
-    const T* w = block.w + y * block.w_row;
-    const Index back = block.spacing * block.w_row;
-    if (lo == 0 && hi == R - 1) {
-      for (Index s = 0; s < block.kernel_cols; ++s, w += block.w_col) {
-        const T* x = row + at + block.col_at[s];
-        typename Vt::Reg in[V];
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) in[v] = Vt::load(x + v * W);
-#pragma GCC unroll 8
-        for (int i = 0; i < R; ++i) {
-          const typename Vt::Reg weight = Vt::set(w[-i * back]);
-#pragma GCC unroll 4
-          for (int v = 0; v < V; ++v) acc[i][v] = Vt::fma(in[v], weight, acc[i][v]);
+
+  // Another image and group, the same block.
+  void run(Index batch, Index group) {
+    if (height_ <= 0 || width_ <= 0) return;
+    task_.batch = batch;
+    task_.group = group;
+    const T* bias = static_cast<const T*>(job_.bias);
+    for (Index k = task_.out_channels.lo; k < task_.out_channels.hi; ++k) {
+      y_ = static_cast<T*>(job_.y) + output_origin(p_, task_) + k * p_.y.channel +
+           task_.rows.lo * p_.y.spatial[1] + task_.cols.lo * p_.y.spatial[2];
+      bias_ = bias == nullptr ? nullptr : bias + group * p_.group_out() + k;
+      if (planes_ == 0) store_nothing();
+      Index plane = 0;
+      for (Index c = 0; c < p_.group_in(); ++c) {
+        for (Index z = depth_taps_.lo; z < depth_taps_.hi; ++z, ++plane) {
+          // With one plane, the strip packed for the first output channel serves all.
+          if (planes_ > 1 || k == task_.out_channels.lo) pack_plane_rows(c, z);
+          multiply_plane(k, c, z, plane);
         }
       }
-      continue;
     }
-    for (Index s = 0; s < block.kernel_cols; ++s, w += block.w_col) {
-      const T* x = row + at + block.col_at[s];
-      typename Vt::Reg in[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) in[v] = Vt::load(x + v * W);
-#pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) {
-        if (i < lo || i > hi) continue;
-        const typename Vt::Reg weight = Vt::set(w[-i * back]);
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) acc[i][v] = Vt::fma(in[v], weight, acc[i][v]);
+  }
+
+ private:
+  static constexpr Index kBlock = RowShape<T>::vectors * Vec<T>::width;
+
+  const AxisPhase& depth() const { return task_.axis[0]; }
+  const AxisPhase& h() const { return task_.axis[1]; }
+  Index sums_row() const { return ceil_div(width_, kBlock) * kBlock; }
+
+  // Where each row of the strip is packed; null for rows that are never read or lie on zeros.
+  void place_rows(T* to) {
+    const Index first = task_.rows.lo * h().in_step + h().offset0;
+    for (Index r = 0; r < strip_rows_; ++r) {
+      const bool inside = first + r >= 0 && first + r < p_.in[1];
+      packed_row_[r] = nullptr;
+      if (r % common_ != 0 || (zero_fill_ && !inside)) continue;
+      packed_row_[r] = to;
+      to += strip_.pitch;
+    }
+    // A row's last vector reads past its end: into the next row, or into these zeros.
+    fill_zero(to, kBlock + 16);
+  }
+
+  void pack_plane_rows(Index channel, Index z) {
+    const Index depth_at =
+        boundary_index(task_.depth * depth().in_step + depth().offset(z), p_.in[0], p_.boundary);
+    const Index first = task_.rows.lo * h().in_step + h().offset0;
+    const T* slice = static_cast<const T*>(job_.x) + input_origin(p_, task_) +
+                     channel * p_.x.channel + depth_at * p_.x.spatial[0];
+    for (Index r = 0; r < strip_rows_; ++r) {
+      T* to = packed_row_[r];
+      if (to == nullptr) continue;
+      if (zero_fill_) {
+        strip_.pack(p_, slice + (first + r) * p_.x.spatial[1], to, zeros_stand_);
+        continue;
+      }
+      const Index from = boundary_index(first + r, p_.in[1], p_.boundary);
+      if (from < 0 || depth_at < 0) {
+        for (Index i = 0; i < strip_.pitch; ++i) to[i] = static_cast<T>(p_.fill_value);
+      } else {
+        strip_.pack_continued(p_, slice + from * p_.x.spatial[1], to);
       }
     }
+    zeros_stand_ = true;
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) Vt::store(tile + (i * V + v) * W, acc[i][v]);
-  }
-}
 
-template <class T, int R>
-static inline void row_tile_of(int vectors, const RowBlock<T>& block, Index at, T* tile,
-                               bool resume) {
-  if constexpr (RowShape<T>::vectors >= 4) {
-    if (vectors == 4) return row_tile<T, R, 4>(block, at, tile, resume);
-    if (vectors == 3) return row_tile<T, R, 3>(block, at, tile, resume);
-  }
-  if (vectors == 2) return row_tile<T, R, 2>(block, at, tile, resume);
-  return row_tile<T, R, 1>(block, at, tile, resume);
-}
-
-template <class T>
-static inline void run_row_tile(int rows, int vectors, const RowBlock<T>& block, Index at, T* tile,
-                                bool resume) {
-  if constexpr (RowShape<T>::rows >= 6) {
-    if (rows == 6) return row_tile_of<T, 6>(vectors, block, at, tile, resume);
-  }
-  if (rows == 4) return row_tile_of<T, 4>(vectors, block, at, tile, resume);
-  if (rows == 2) return row_tile_of<T, 2>(vectors, block, at, tile, resume);
-  return row_tile_of<T, 1>(vectors, block, at, tile, resume);
-}
-
-static inline int row_count(Index left, int most) {
-  if (most >= 6 && left >= 6) return 6;
-  if (left >= 4) return 4;
-  return left >= 2 ? 2 : 1;
-}
-
-template <class T>
-static void rows_task(const ConvJob& job, const GridTask& task, Carver carver) {
-  using Vt = Vec<T>;
-  constexpr int W = Vt::width;
-  const ConvProblem& p = *job.problem;
-  const Index rows = task.rows.hi - task.rows.lo, cols = task.cols.hi - task.cols.lo;
-  if (rows <= 0 || cols <= 0) return;
-  const AxisPhase& depth = task.axis[0];
-  const AxisPhase& h = task.axis[1];
-  const AxisPhase& w_axis = task.axis[2];
-  const bool zero_fill = p.boundary == Boundary::fill && p.fill_value == 0.0;
-
-  // Output rows `apart` apart read input rows a multiple of the dilation apart.
-  const Index common = greatest_common_divisor(h.in_step, h.offset_step);
-  const Index apart = h.offset_step / common;
-  const Index spacing = h.in_step / common;
-  const RowStrip<T> strip = RowStrip<T>::make(w_axis, task.cols);
-  const Index first_row = task.rows.lo * h.in_step + h.offset0;
-  const Index strip_rows = (rows - 1) * h.in_step + (h.taps - 1) * h.offset_step + 1;
-
-  Index* col_at = carver.take<Index>(w_axis.taps);
-  for (Index s = 0; s < w_axis.taps; ++s) {
-    col_at[s] = strip.cols.copy_of(s) * strip.copy_pitch + strip.cols.shift_of(s);
-  }
-  const Index reach = spacing * (RowShape<T>::rows - 1) + h.taps;
-  const T** input = carver.take<const T*>(reach);
-  const T** packed_row = carver.take<const T*>(strip_rows);
-  T* tile = carver.take<T>(RowShape<T>::rows * RowShape<T>::vectors * W);
-  T* sums = nullptr;
-  const Range depth_taps = zero_fill ? depth.taps_inside(task.depth, p.in[0]) : Range{0, depth.taps};
-  const Index planes = p.group_in() * (depth_taps.hi - depth_taps.lo);
-  const Index row_size = ceil_div(cols, RowShape<T>::vectors * W) * RowShape<T>::vectors * W;
-  // Several planes add up in a buffer the size of the task's outputs; one plane goes straight out.
-  if (planes > 1) sums = carver.take<T>(rows * row_size);
-  T* packed = carver.take<T>(0);
-
-  const Index w_out = weight_out_stride(p), w_in = weight_in_stride(p);
-  const T* bias = static_cast<const T*>(job.bias);
-  for (Index k = task.out_channels.lo; k < task.out_channels.hi; ++k) {
-    T* y = static_cast<T*>(job.y) + output_origin(p, task) + k * p.y.channel +
-           task.rows.lo * p.y.spatial[1] + task.cols.lo * p.y.spatial[2];
-    const PlanarEpilogue<T> end{
-        bias == nullptr ? nullptr : bias + task.group * p.group_out() + k, p.activation, true,
-        job.saw_nan};
-    const auto store = [&](Index row, Index at, int vectors, T* from) {
-      PieceList<T> pieces;
-      pieces.add(0, smaller(vectors * W, cols - at), row * p.y.spatial[1] + at * p.y.spatial[2],
-                 p.y.spatial[2]);
-      const TileRows<T> sums_of_row{from, 0};
-      planar_finish(sums_of_row, 1, vectors, end);
-      planar_store(sums_of_row, 1, pieces, y, 0, p.y.spatial[2]);
-    };
-    if (planes == 0) {
-      for (Index r = 0; r < rows; ++r) {
-        for (Index at = 0; at < cols; at += W) {
-          fill_zero(tile, W);
-          store(r, at, 1, tile);
+  void multiply_plane(Index k, Index channel, Index z, Index plane) {
+    constexpr int W = Vec<T>::width;
+    const RowBlock<T> block{input_,
+                            spacing_,
+                            h().taps,
+                            task_.axis[2].taps,
+                            col_at_,
+                            static_cast<const T*>(job_.w) + weight_origin(p_, task_.group) +
+                                k * weight_out_stride(p_) + channel * weight_in_stride(p_) +
+                                (depth().tap0 + z * depth().tap_step) * p_.w.spatial[0],
+                            p_.w.spatial[1],
+                            p_.w.spatial[2]};
+    const bool first = plane == 0, last = plane == planes_ - 1;
+    // Output rows `apart` apart read input rows a multiple of the dilation apart, so they share them.
+    for (Index start = 0; start < smaller(apart_, height_); ++start) {
+      const Index members = ceil_div(height_ - start, apart_);
+      for (Index i = 0; i < members;) {
+        const int r = row_count<T>(members - i, h().taps);
+        const Index base = (start + i * apart_) * h().in_step;
+        for (Index y = 0; y < spacing_ * (r - 1) + h().taps; ++y) {
+          input_[y] = packed_row_[base + y * h().offset_step];
         }
-      }
-      continue;
-    }
-    Index plane = 0;
-    for (Index c = 0; c < p.group_in(); ++c) {
-      for (Index z = depth_taps.lo; z < depth_taps.hi; ++z, ++plane) {
-        const Index depth_at = boundary_index(task.depth * depth.in_step + depth.offset(z), p.in[0],
-                                              p.boundary);
-        const T* slice = depth_at < 0 ? nullptr
-                                      : static_cast<const T*>(job.x) + input_origin(p, task) +
-                                            c * p.x.channel + depth_at * p.x.spatial[0];
-        // With one plane and several output channels the strip packed for the first serves all.
-        if (planes > 1 || k == task.out_channels.lo) {
-          T* to = packed;
-          for (Index r = 0; r < strip_rows; ++r) {
-            const Index from = boundary_index(first_row + r, p.in[1], p.boundary);
-            packed_row[r] = nullptr;
-            const bool reached = common == 1 || r % common == 0;
-            if (!reached || (zero_fill && (from < 0 || slice == nullptr))) continue;
-            packed_row[r] = to;
-            if (from < 0 || slice == nullptr) {
-              strip.fill_constant(to, static_cast<T>(p.fill_value));
+        for (Index at = 0; at < width_;) {
+          const int vectors = row_vectors<T>(ceil_div(width_ - at, W));
+          for (int m = 0; !first && m < r; ++m) {
+            copy_strided(tile_ + m * vectors * W, sums_ + row_of(start, i + m) * sums_row() + at, 1,
+                         vectors * W);
+          }
+          run_row_tile<T>(r, vectors, block, at, tile_, !first);
+          for (int m = 0; m < r; ++m) {
+            const T* from = tile_ + m * vectors * W;
+            if (last) {
+              store(row_of(start, i + m), at, vectors, from);
             } else {
-              strip.pack(p, slice + from * p.x.spatial[1], to);
+              copy_strided(sums_ + row_of(start, i + m) * sums_row() + at, from, 1, vectors * W);
             }
-            to += strip.pitch;
           }
+          at += vectors * W;
         }
-        RowBlock<T> block{input,
-                          static_cast<int>(spacing),
-                          h.taps,
-                          w_axis.taps,
-                          col_at,
-                          static_cast<const T*>(job.w) + weight_origin(p, task.group) + k * w_out +
-                              c * w_in + (depth.tap0 + z * depth.tap_step) * p.w.spatial[0],
-                          p.w.spatial[1],
-                          p.w.spatial[2]};
-        const bool first = plane == 0, last = plane == planes - 1;
-        for (Index start = 0; start < smaller(apart, rows); ++start) {
-          const Index members = ceil_div(rows - start, apart);
-          for (Index i = 0; i < members;) {
-            const int r = row_count(members - i, RowShape<T>::rows);
-            const Index base = (start + i * apart) * h.in_step;
-            for (Index y_at = 0; y_at < spacing * (r - 1) + h.taps; ++y_at) {
-              input[y_at] = packed_row[base + y_at * h.offset_step];
-            }
-            for (Index at = 0; at < cols; at += RowShape<T>::vectors * W) {
-              const int vectors =
-                  static_cast<int>(smaller(RowShape<T>::vectors, ceil_div(cols - at, W)));
-              for (int m = 0; !first && m < r; ++m) {
-                copy_strided(tile + m * vectors * W, sums + (start + (i + m) * apart) * row_size + at,
-                             1, vectors * W);
-              }
-              run_row_tile<T>(r, vectors, block, at, tile, !first);
-              for (int m = 0; m < r; ++m) {
-                const Index row = start + (i + m) * apart;
-                if (last) {
-                  store(row, at, vectors, tile + m * vectors * W);
-                } else {
-                  copy_strided(sums + row * row_size + at, tile + m * vectors * W, 1, vectors * W);
-                }
-              }
-            }
-            i += r;
-          }
-        }
+        i += r;
       }
     }
   }
-}
+
+  Index row_of(Index start, Index member) const { return start + member * apart_; }
+
+  // Bias, activation and NaN watch on the way out.
+  void store(Index row, Index at, int vectors, const T* sums) {
+    using Vt = Vec<T>;
+    T* to = y_ + row * p_.y.spatial[1] + at * p_.y.spatial[2];
+    const typename Vt::Reg bias = Vt::set(bias_ == nullptr ? T(0) : *bias_);
+    bool nan = false;
+    for (int v = 0; v < vectors; ++v) {
+      const Index first = v * Vt::width;
+      const int count = static_cast<int>(smaller(Vt::width, width_ - at - first));
+      typename Vt::Reg sum = Vt::load(sums + first);
+      nan = nan || (job_.saw_nan != nullptr && Vt::any_nan(sum));
+      if (bias_ != nullptr) sum = Vt::add(sum, bias);
+      if (p_.activation != Activation::none) sum = activate<T>(sum, p_.activation);
+      if (p_.y.spatial[2] != 1) {
+        T out[Vt::width];
+        Vt::store(out, sum);
+        for (int e = 0; e < count; ++e) to[(first + e) * p_.y.spatial[2]] = out[e];
+      } else if (count == Vt::width) {
+        Vt::store(to + first, sum);
+      } else {
+        Vt::store_first(to + first, sum, count);
+      }
+    }
+    if (nan) __atomic_store_n(job_.saw_nan, static_cast<unsigned char>(1), __ATOMIC_RELAXED);
+  }
+
+  void store_nothing() {
+    fill_zero(tile_, Vec<T>::width);
+    for (Index r = 0; r < height_; ++r) {
+      for (Index at = 0; at < width_; at += Vec<T>::width) store(r, at, 1, tile_);
+    }
+  }
+
+  const ConvJob& job_;
+  const ConvProblem& p_;
+  GridTask task_;
+  Index height_, width_;
+  bool zero_fill_;
+  Index common_, apart_, spacing_;
+  RowStrip<T> strip_;
+  Index strip_rows_;
+  Range depth_taps_;
+  Index planes_;
+  bool zeros_stand_ = false;
+  Index* col_at_ = nullptr;
+  const T** input_ = nullptr;
+  T** packed_row_ = nullptr;
+  T* tile_ = nullptr;
+  T* sums_ = nullptr;
+  T* y_ = nullptr;
+  const T* bias_ = nullptr;
+};
 
 template <class T>
 static void rows(const void* context, Index begin, Index end, std::byte* scratch) {
   const ConvJob& job = *static_cast<const ConvJob*>(context);
-  const Grid grid = grid_of(*job.problem, job.plan->block_rows, job.plan->block_cols);
-  for (Index i = begin; i < end; ++i) {
-    rows_task<T>(job, grid_task(*job.problem, *job.plan, grid, 1, i), Carver{scratch});
+  const ConvProblem& p = *job.problem;
+  const Grid grid = grid_of(p, job.plan->block_rows, job.plan->block_cols);
+  // Tasks of one plane differ in image and group only.
+  const bool whole_planes = grid.count[0] * grid.row_blocks * grid.col_blocks == 1;
+  for (Index i = begin; i < end;) {
+    RowsTask<T> block(job, grid_task(p, *job.plan, grid, 1, i), Carver{scratch});
+    if (!whole_planes) {
+      const Index plane = i / (grid.count[0] * grid.row_blocks * grid.col_blocks);
+      block.run(plane / p.groups, plane % p.groups);
+      ++i;
+      continue;
+    }
+    for (; i < end; ++i) block.run(i / p.groups, i % p.groups);
   }
 }
