@@ -123,7 +123,7 @@ class ConvCheck {
     plan.family = family;
     plan.isa = isa;
     plan.threads = threads;
-    schedule(problem_, table, cache, plan);
+    schedule(problem_, table, cache, false, plan);
     return plan;
   }
 

@@ -29,6 +29,7 @@ from fastconv._window import (
     output_padding_sizes,
     pool_window,
     transposed_window,
+    unfold_window,
 )
 from fastconv.benchmarks.problem import Problem
 from fastconv.reference.magnitude import magnitude
@@ -226,12 +227,60 @@ def pool(problem: Problem) -> Any:
     )
 
 
+def fold_record(problem: Problem, operands: Any, exact: bool) -> Record:
+    """Unfold or fold; ``in`` is the image's size in both."""
+    options = dict(problem.options)
+    image = options.pop("output_size", None)
+    window = unfold_window(
+        options["kernel_size"],
+        options.get("dilation", 1),
+        options.get("padding", 0),
+        options.get("stride", 1),
+    )
+    taps = int(np.prod(window.kernel))
+    y = cases.call(reference, problem, operands)
+    if problem.op == "unfold":
+        batch, sizes, channels = spatial(problem.x_shape, 2)
+        limit = np.zeros_like(y)
+    else:
+        batch, _, rows = spatial(problem.x_shape, 1)
+        channels, sizes = rows // taps, y.shape[-2:]
+        size = magnitude(problem.op, operands.x, output_size=image, **options)
+        limit = np.zeros_like(y) if exact else sum_limit(taps, size)
+    fields: Options = {
+        "op": problem.op,
+        "batch": batch,
+        "channels": channels,
+        "in": axes(sizes, 1),
+        **window_options(window),
+    }
+    return Record(problem.name, fields, {"x": operands.x, "y": y, "limit": limit})
+
+
+def unpool_record(problem: Problem, operands: Any, exact: bool) -> Record:
+    """Max unpooling: values move, so both fills are exact."""
+    rank = problem.rank
+    batch, sizes, channels = spatial(problem.x_shape, rank)
+    y = cases.call(reference, problem, operands)
+    fields: Options = {
+        "op": "unpool",
+        "batch": batch,
+        "channels": channels,
+        "in": axes(sizes, 1),
+        "out": axes(y.shape[-rank:], 1),
+    }
+    arrays = {"x": operands.x, "indices": operands.indices, "y": y, "limit": np.zeros_like(y)}
+    return Record(problem.name, fields, arrays)
+
+
 def records() -> Iterator[Record]:
     """Every problem that the C++ program can run, with both fills."""
     groups = (
         (conv_record, [*cases.CONV_CASES, *cases.TRANSPOSED_CASES]),
         (filter_record, cases.IMAGE_CASES),
         (pool_record, cases.POOL_CASES),
+        (fold_record, cases.FOLD_CASES),
+        (unpool_record, cases.UNPOOL_CASES),
     )
     for make, problems in groups:
         for problem in problems:

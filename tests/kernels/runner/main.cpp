@@ -16,6 +16,7 @@
 #include "core/names.h"
 #include "core/registry.h"
 #include "crash.h"
+#include "fold_checks.h"
 #include "pool_checks.h"
 #include "vec_checks.h"
 
@@ -75,6 +76,7 @@ int run(const char* path, bool kernels_only) {
     check_conv(records, tables->isa, report);
     check_pool(records, tables->isa, report);
   }
+  check_fold(records, report);
   return report.finish();
 }
 
