@@ -1,6 +1,7 @@
 #include "array_view.h"
 
 #include <cstdint>
+#include <cstdlib>
 
 namespace fastconv::bind {
 namespace {
@@ -89,6 +90,27 @@ Extent extent(const ArrayView& view) {
   }
   const auto base = reinterpret_cast<std::uintptr_t>(view.data);
   return {base + static_cast<std::uintptr_t>(lo), base + static_cast<std::uintptr_t>(hi + element)};
+}
+
+// An axis whose step does not lead past the elements of the axes with smaller steps, or -1. Slices
+// and transpositions of an array have none.
+int overlapping_axis(const ArrayView& view) {
+  const auto step = [&](int axis) { return std::abs(view.strides[axis]); };
+  int order[kMostDims];  // by rising step
+  int count = 0;
+  for (int i = 0; i < view.ndim; ++i) {
+    if (view.shape[i] == 0) return -1;
+    if (view.shape[i] == 1) continue;
+    int at = count++;
+    for (; at > 0 && step(order[at - 1]) > step(i); --at) order[at] = order[at - 1];
+    order[at] = i;
+  }
+  Index reach = 0;
+  for (int i = 0; i < count; ++i) {
+    if (step(order[i]) <= reach) return order[i];
+    reach += (view.shape[order[i]] - 1) * step(order[i]);
+  }
+  return -1;
 }
 
 py::object new_typed_array(int type_number, int ndim, const Index* shape, bool channels_last,
@@ -216,11 +238,10 @@ ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shap
   if (!aligned) {
     fail(ErrorKind::value, "out is not aligned to its elements; pass an array made by numpy.empty");
   }
-  for (int i = 0; i < ndim; ++i) {
-    if (view.strides[i] == 0 && view.shape[i] > 1) {
-      fail(ErrorKind::value, "out repeats its memory along axis " + std::to_string(i) +
-                                 " (stride 0); pass an array whose elements are apart");
-    }
+  if (const int axis = overlapping_axis(view); axis >= 0) {
+    fail(ErrorKind::value, "out repeats its memory along axis " + std::to_string(axis) +
+                               " (stride " + std::to_string(view.strides[axis]) +
+                               " elements); pass an array whose elements are apart");
   }
   return view;
 }
