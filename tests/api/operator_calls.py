@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import fastconv as fc
 import numpy as np
+
+import fastconv as fc
 from fastconv import reference
 
 SPATIAL = {1: (11,), 2: (6, 9), 3: (4, 5, 6)}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastconv as fc
 import numpy as np
 import pytest
 from operator_calls import CALLS, Call
+
+import fastconv as fc
 
 ARRAYS = [(call, name) for call in CALLS for name in call.arrays]
 IDS = [f"{call}-{name}" for call, name in ARRAYS]
@@ -63,7 +64,7 @@ def test_other_dtypes(call: Call, name: str) -> None:
     ("call", "name"), [(c, n) for c, n in ARRAYS if c.op.startswith(("conv", "correlate"))]
 )
 def test_no_silent_mixture_of_dtypes(call: Call, name: str) -> None:
-    with pytest.raises(fc.DTypeError, match="float32.*float64|float64.*float32") as caught:
+    with pytest.raises(fc.DTypeError, match=r"float32.*float64|float64.*float32") as caught:
         call.run(**{name: call.arrays[name].astype(np.float64)})
     assert name in str(caught.value)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import fastconv as fc
 import numpy as np
 import pytest
 from operator_calls import CALLS, CONVOLUTIONS, Call, with_option
+
+import fastconv as fc
 
 PER_AXIS = ("stride", "dilation", "kernel_size", "output_padding")
 LEAST = {"stride": 1, "dilation": 1, "kernel_size": 1, "output_padding": 0, "padding": 0}

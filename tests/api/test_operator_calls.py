@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastconv as fc
 import numpy as np
 import pytest
 from operator_calls import CALLS, Call
+
+import fastconv as fc
 
 DOCUMENTED_ELSEWHERE = {"conv_matrix", "output_shape", "receptive_field", "same_padding"}
 
