@@ -213,7 +213,7 @@ void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
   const Grid whole = pixel_grid(p, 1);
   const Index pixels = whole.col_blocks;
   const Index unfolded = larger(1, p.group_in() * p.kernel.product());
-  plan.block_depth = even_share(unfolded, 384);
+  plan.block_depth = panel_depth(m, unfolded, plan.tile_n);
   const Index fits =
       larger(1, m.cache / (m.element * plan.block_depth * plan.tile_n)) * plan.tile_n;
   const Index units = p.batch * p.groups * whole.phases.product();

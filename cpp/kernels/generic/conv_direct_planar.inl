@@ -17,17 +17,19 @@
 // im2col where dilation makes the pitch much longer than a row, and to the row kernel where a group has
 // one input and few output channels.
 
-// Offsets of kernel elements for one task, and which output rows each of them reaches.
-struct TapTable {
+// Runs of kernel elements (a kernel row, where its elements read at a fixed step, else one element) for
+// one task, and which output rows each of them reaches.
+struct RunTable {
   Index* w;
   Index* x;
   Range* rows;  // output rows, of the block, whose input row exists
   Index count;
-  bool all_rows;  // every element reaches every row
+  bool all_rows;  // every run reaches every row
+  Index length, x_step, w_step;  // of a run
 
-  static TapTable carve(Carver& carver, Index capacity) {
+  static RunTable carve(Carver& carver, Index capacity) {
     return {carver.take<Index>(capacity), carver.take<Index>(capacity),
-            carver.take<Range>(capacity), 0, true};
+            carver.take<Range>(capacity), 0, true, 1, 0, 0};
   }
 };
 
@@ -90,39 +92,42 @@ static void pack_plane(const ConvProblem& p, const GridTask& task, const PackedS
   fill_zero(to, s.plane_size - (to - start));
 }
 
-static inline void list_taps(const ConvProblem& p, const GridTask& task, const PackedStrip& s,
-                             Range depth_taps, bool in_place, const Axes& weight,
-                             TapTable& taps) {
+static inline void list_runs(const ConvProblem& p, const GridTask& task, const PackedStrip& s,
+                             Range depth_taps, const Axes& weight, RunTable& runs) {
   const AxisPhase& d = task.axis[0];
   const AxisPhase& h = task.axis[1];
   const AxisPhase& w = task.axis[2];
   const Index rows = task.rows.hi - task.rows.lo;
-  taps.count = 0;
-  taps.all_rows = true;
+  // One copy of the columns: the elements of a kernel row lie a fixed step apart.
+  const bool rows_run = s.cols.copies == 1 && w.taps > 0;
+  const Index starts = rows_run ? 1 : w.taps;
+  runs.count = 0;
+  runs.all_rows = true;
+  runs.length = rows_run ? w.taps : 1;
+  runs.x_step = rows_run && w.taps > 1 ? s.cols.shift_of(1) - s.cols.shift_of(0) : 0;
+  runs.w_step = w.tap_step * weight[2];
   for (Index z = depth_taps.lo; z < depth_taps.hi; ++z) {
     for (Index r = 0; r < h.taps; ++r) {
       const Range reached =
           outputs_inside(rows, p.in[1], h.in_step, task.rows.lo * h.in_step + h.offset(r));
       if (reached.empty()) continue;
-      taps.all_rows = taps.all_rows && reached.lo == 0 && reached.hi == rows;
-      for (Index c = 0; c < w.taps; ++c) {
-        taps.w[taps.count] = (d.tap0 + z * d.tap_step) * weight[0] +
+      runs.all_rows = runs.all_rows && reached.lo == 0 && reached.hi == rows;
+      for (Index c = 0; c < starts; ++c) {
+        runs.w[runs.count] = (d.tap0 + z * d.tap_step) * weight[0] +
                              (h.tap0 + r * h.tap_step) * weight[1] +
                              (w.tap0 + c * w.tap_step) * weight[2];
-        taps.x[taps.count] =
-            in_place ? 0
-                     : (z - depth_taps.lo) * s.depth_size +
-                           (s.rows.copy_of(r) * s.cols.copies + s.cols.copy_of(c)) * s.copy_size +
-                           s.rows.shift_of(r) * s.pitch + s.cols.shift_of(c);
-        taps.rows[taps.count] = reached;
-        ++taps.count;
+        runs.x[runs.count] = (z - depth_taps.lo) * s.depth_size +
+                             (s.rows.copy_of(r) * s.cols.copies + s.cols.copy_of(c)) * s.copy_size +
+                             s.rows.shift_of(r) * s.pitch + s.cols.shift_of(c);
+        runs.rows[runs.count] = reached;
+        ++runs.count;
       }
     }
   }
 }
 
-// The kernel elements that reach at least one of the rows [lo, hi).
-static inline Index taps_reaching(const TapTable& all, Index lo, Index hi, Index* w, Index* x) {
+// The runs that reach at least one of the rows [lo, hi).
+static inline Index runs_reaching(const RunTable& all, Index lo, Index hi, Index* w, Index* x) {
   Index count = 0;
   for (Index t = 0; t < all.count; ++t) {
     if (all.rows[t].lo < hi && all.rows[t].hi > lo) {
@@ -146,10 +151,9 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
   const bool in_place = plan.reads_in_place;
   const PackedStrip strip = packed_strip<T>(p, task, depth_taps.hi - depth_taps.lo);
   const Index capacity = p.kernel.product();
-  TapTable taps = TapTable::carve(carver, capacity);
-  const Index steps = larger(capacity, plan.block_depth);
-  Index* tile_w = carver.take<Index>(steps);
-  Index* tile_x = carver.take<Index>(steps);
+  RunTable runs = RunTable::carve(carver, capacity);
+  Index* tile_w = carver.take<Index>(capacity);
+  Index* tile_x = carver.take<Index>(capacity);
   T* tile = carver.take<T>(PlanarShape<T>::m * PlanarShape<T>::n);
   T* packed = carver.take<T>(0);
 
@@ -166,7 +170,7 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
   const T* bias = static_cast<const T*>(job.bias);
   const Index first_channel = task.group * p.group_out();
   const Index in_channels = p.group_in();
-  list_taps(p, task, strip, depth_taps, in_place, weights.spatial, taps);
+  list_runs(p, task, strip, depth_taps, weights.spatial, runs);
   PieceList<T> pieces;
   PlanarStep<T> step{};
   step.w_out = weights.out;
@@ -177,14 +181,18 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
     const Index planes = smaller(plan.block_depth, in_channels - c0);
     const bool first = c0 == 0, last = c0 + planes >= in_channels;
     if (in_place) {
-      // Channels are the steps of one loop, as if they were kernel elements.
-      for (Index c = 0; c < planes; ++c) {
-        tile_x[c] = c * p.x.channel;
-        tile_w[c] = c * weights.in;
-      }
-      step.planes = 1;
+      // One kernel element: the channels are the steps of a run.
+      static constexpr Index kStart = 0;
+      step.run_w = step.run_x = &kStart;
+      step.runs = step.planes = 1;
+      step.length = planes;
+      step.x_step = p.x.channel;
+      step.w_step = weights.in;
     } else {
       step.planes = planes;
+      step.length = runs.length;
+      step.x_step = runs.x_step;
+      step.w_step = runs.w_step;
       for (Index c = 0; c < planes; ++c) {
         pack_plane(p, task, strip, x + (c0 + c) * p.x.channel, depth_taps,
                    packed + c * strip.plane_size);
@@ -197,17 +205,15 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
     const auto take_pixels = [&](Index v, int n) {
       const Index at = v * Vt::width;
       step.x = block + at;
-      step.tap_w = tile_w;
-      step.tap_x = tile_x;
-      if (in_place) {
-        step.taps = planes;
-      } else if (taps.all_rows) {
-        step.tap_w = taps.w;
-        step.tap_x = taps.x;
-        step.taps = taps.count;
-      } else {
+      if (!in_place && runs.all_rows) {
+        step.run_w = runs.w;
+        step.run_x = runs.x;
+        step.runs = runs.count;
+      } else if (!in_place) {
         const Index end = smaller(positions, at + n * Vt::width);
-        step.taps = taps_reaching(taps, at / pitch, (end - 1) / pitch + 1, tile_w, tile_x);
+        step.runs = runs_reaching(runs, at / pitch, (end - 1) / pitch + 1, tile_w, tile_x);
+        step.run_w = tile_w;
+        step.run_x = tile_x;
       }
       step.last = static_cast<int>(smaller(positions - at - (n - 1) * Vt::width, Vt::width));
       pieces.build(grid, at, n);

@@ -116,8 +116,8 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
 
   const Index taps = axis[0].taps * axis[1].taps * axis[2].taps;
   const Index unfolded = p.group_in() * taps;
-  Index* tap_w = carver.take<Index>(plan.block_depth);
-  Index* tap_x = carver.take<Index>(plan.block_depth);
+  Index* run_w = carver.take<Index>(plan.block_depth);
+  Index* run_x = carver.take<Index>(plan.block_depth);
   T* tile = carver.take<T>(PlanarShape<T>::m * N);
   T* panel = carver.take<T>(0);
 
@@ -135,8 +135,15 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
   PlanarStep<T> step{};
   step.w_out = weights.out;
   step.planes = 1;
-  step.tap_w = tap_w;
-  step.tap_x = tap_x;
+  // Rows of a panel are a fixed step apart; so are their weights, unless they are only some of a
+  // kernel's elements or lie scattered in the caller's array.
+  const bool one_run = taps == p.kernel.product() && weights.in == taps && !p.transposed &&
+                       weights.spatial[2] == 1 && weights.spatial[1] == p.kernel[2] &&
+                       weights.spatial[0] == p.kernel[1] * p.kernel[2];
+  step.run_w = run_w;
+  step.run_x = run_x;
+  step.x_step = N;
+  step.w_step = 1;
   PixelRuns<T> runs;
   PieceList<T> pieces;
 
@@ -148,17 +155,18 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
       runs.build(axis, at, smaller(N, last_pixel - at));
       unfold_panel(p, axis, runs, x, j0, depth, panel + n * plan.block_depth * N);
     }
-    for (Index j = 0; j < depth; ++j) {
+    step.runs = one_run ? 1 : depth;
+    step.length = one_run ? depth : 1;
+    for (Index j = 0; j < step.runs; ++j) {
       const Index element = (j0 + j) % taps;
-      tap_w[j] = (j0 + j) / taps * weights.in +
+      run_w[j] = (j0 + j) / taps * weights.in +
                  (axis[0].tap0 + element / (axis[1].taps * axis[2].taps) * axis[0].tap_step) *
                      weights.spatial[0] +
                  (axis[1].tap0 + element / axis[2].taps % axis[1].taps * axis[1].tap_step) *
                      weights.spatial[1] +
                  (axis[2].tap0 + element % axis[2].taps * axis[2].tap_step) * weights.spatial[2];
-      tap_x[j] = j * N;
+      run_x[j] = j * N;
     }
-    step.taps = depth;
     for (Index n = 0; n < panels; ++n) {
       const Index at = first_pixel + n * N;
       const Index count = smaller(N, last_pixel - at);

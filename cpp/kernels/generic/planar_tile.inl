@@ -1,7 +1,9 @@
 // The register tile of all NCHW kernels: M output channels x V vectors of pixels.
 //
-// Loop order: input planes, then kernel elements; one step multiplies V pixel vectors with M
-// broadcast weights into M*V accumulators that stay in registers from the first step to the last.
+// Loop order: input planes, then runs of kernel elements, then the steps of a run, which are a fixed
+// distance apart in input and weights; one step multiplies V pixel vectors with M broadcast weights into
+// M*V accumulators that stay in registers from the first step to the last. Kernel elements in runs, not
+// each from a table, save four integer instructions of a step's forty (measured: a tenth).
 // The input vectors are read unaligned where the pixels lie (a packed block or the input itself), the
 // weights either where the caller keeps them, as M streams, or packed (planar_pack.inl): packing costs
 // as much as the convolution on deep layers at batch 1, and pays from some hundred pixels on.
@@ -14,13 +16,15 @@ template <class T>
 struct PlanarStep {
   const T* w;            // first output channel
   Index w_out, w_plane;  // strides between output channels and between planes
-  Index w_scale;         // unit of w_plane and tap_w, in elements: see planar_pack.inl
+  Index w_scale;         // unit of all other weight distances, in elements: see planar_pack.inl
   const T* x;
   Index x_plane;
   Index planes;
-  const Index* tap_w;  // offsets of each kernel element, in the weight and in a plane
-  const Index* tap_x;
-  Index taps;
+  const Index* run_w;  // where each run of kernel elements starts, in the weight and in a plane
+  const Index* run_x;
+  Index runs;
+  Index length;          // steps of a run
+  Index x_step, w_step;  // between the steps of a run
   int last;  // elements of the last vector that may be read, when Partial
 };
 
@@ -57,27 +61,30 @@ template <class T, int M, int V, bool Partial>
   const char* weights = reinterpret_cast<const char*>(step.w);
   const Index row = step.w_out * kSize, three_rows = 3 * row, w_unit = step.w_scale * kSize;
   const Index x_plane = step.x_plane * kSize, w_plane = step.w_plane * w_unit;
-  const Index* const first_tap = step.tap_x;
-  const Index* const last_tap = step.tap_x + step.taps;
-  const Index to_weight = step.tap_w - step.tap_x;
+  const Index x_step = step.x_step, w_step = step.w_step * w_unit;
+  const Index* const last_run = step.run_x + step.runs;
+  const Index to_weight = step.run_w - step.run_x;
   for (Index p = step.planes; p > 0; --p) {
-    for (const Index* tap = first_tap; tap != last_tap; ++tap) {
-      const T* x = reinterpret_cast<const T*>(plane + tap[0] * kSize);
-      const char* group[3];
-      group[0] = weights + tap[to_weight] * w_unit;
-      group[1] = group[0] + three_rows;
-      group[2] = group[1] + three_rows;
-      typename Vt::Reg in[V];
+    for (const Index* run = step.run_x; run != last_run; ++run) {
+      const T* x = reinterpret_cast<const T*>(plane + run[0] * kSize);
+      const char* first_group = weights + run[to_weight] * w_unit;
+      for (Index s = step.length; s > 0; --s, x += x_step, first_group += w_step) {
+        const char* group[3];
+        group[0] = first_group;
+        group[1] = group[0] + three_rows;
+        group[2] = group[1] + three_rows;
+        typename Vt::Reg in[V];
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-        in[v] = Partial && v == V - 1 ? Vt::load_first(x + v * W, step.last) : Vt::load(x + v * W);
-      }
+        for (int v = 0; v < V; ++v) {
+          in[v] = Partial && v == V - 1 ? Vt::load_first(x + v * W, step.last) : Vt::load(x + v * W);
+        }
 #pragma GCC unroll 8
-      for (int m = 0; m < M; ++m) {
-        const typename Vt::Reg weight =
-            Vt::set(*reinterpret_cast<const T*>(group[m / 3] + (m % 3) * row));
+        for (int m = 0; m < M; ++m) {
+          const typename Vt::Reg weight =
+              Vt::set(*reinterpret_cast<const T*>(group[m / 3] + (m % 3) * row));
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) acc[m][v] = Vt::fma(in[v], weight, acc[m][v]);
+          for (int v = 0; v < V; ++v) acc[m][v] = Vt::fma(in[v], weight, acc[m][v]);
+        }
       }
     }
     plane += x_plane;
