@@ -30,7 +30,10 @@ const char* class_name(ErrorKind kind) {
 PyObject* raise(const Error& error) {
   try {
     const py::object type = py::module_::import("fastconv.errors").attr(class_name(error.kind));
-    PyErr_SetString(type.ptr(), error.message.c_str());
+    // Environment variables, which messages quote, need not be UTF-8.
+    const py::object message = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
+        error.message.data(), static_cast<Py_ssize_t>(error.message.size()), "backslashreplace"));
+    if (message) PyErr_SetObject(type.ptr(), message.ptr());
   } catch (py::error_already_set& failed) {
     failed.restore();
   }
