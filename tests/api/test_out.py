@@ -115,7 +115,7 @@ def test_out_with_elements_that_share_memory(call: Call) -> None:
     windows = np.lib.stride_tricks.as_strided(
         np.zeros(right.size + 8, np.float32), right.shape, (4,) * right.ndim, writeable=True
     )
-    with pytest.raises(fc.OptionError, match="out repeats its memory along axis .* 1 element"):
+    with pytest.raises(fc.OptionError, match=r"repeats its memory along axis .* 1 element"):
         call.run(out=windows)
 
 

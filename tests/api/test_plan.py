@@ -1,0 +1,214 @@
+"""plan() and explain(): the results of the plain call, from weights of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from memory_layouts import LAYOUTS, WRITABLE
+from operator_calls import CONVOLUTIONS, Call
+
+import cases
+import fastconv as fc
+from fastconv import _core
+
+PROBLEMS = [p for p in [*cases.CONV_CASES, *cases.TRANSPOSED_CASES] if 0 not in p.x_shape[-3:]]
+FORMATS = ("contiguous", "channels_last")
+
+
+def make(call: Call, **changes: Any) -> Any:
+    arguments = {**call.arrays, **call.options, **changes}
+    return fc.plan(call.op, arguments.pop("x").shape, **arguments)
+
+
+@pytest.mark.parametrize("isa", _core.info()["runnable_isas"])
+@pytest.mark.parametrize("memory_format", FORMATS)
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.name)
+def test_result_is_that_of_the_call(problem: Any, memory_format: Any, isa: str) -> None:
+    """Whole numbers agree on every way; what an activation makes of them is rounded."""
+    operands = cases.exact_integers(problem)
+    rtol = 1e-6 if "activation" in problem.options else 0
+    _core.force_isa(isa)
+    try:
+        expected = cases.call(fc, problem, operands)
+        for algorithm in ("auto", "direct", "im2col"):
+            planned = fc.plan(
+                problem.op,
+                operands.x.shape,
+                operands.weight,
+                operands.bias,
+                **problem.options,
+                algorithm=algorithm,
+                memory_format=memory_format,
+            )
+            for _ in range(2):
+                result = planned(operands.x)
+                assert result.shape == planned.output_shape == expected.shape
+                assert result.dtype == expected.dtype
+                np.testing.assert_allclose(result, expected, rtol=rtol)
+    finally:
+        _core.force_isa(None)
+
+
+@pytest.mark.parametrize("call", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("memory_format", FORMATS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_other_layouts(call: Call, memory_format: Any, layout: str) -> None:
+    """Every array may lie anywhere, when planning and when calling."""
+    x = call.arrays["x"]
+    moved = {name: LAYOUTS[layout](call.arrays[name]) for name in ("weight", "bias")}
+    planned = make(call, **moved, memory_format=memory_format)
+    expected = call.run()
+    np.testing.assert_array_equal(planned(LAYOUTS[layout](x)), expected)
+    np.testing.assert_array_equal(planned(x), expected)
+    for out_layout, place in WRITABLE.items():
+        out = place(np.full(expected.shape, 77, np.float32))
+        assert planned(x, out=out) is out, out_layout
+        np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("call", CONVOLUTIONS, ids=str)
+def test_weights_are_copied(call: Call) -> None:
+    weight, bias = call.arrays["weight"].copy(), call.arrays["bias"].copy()
+    for memory_format in FORMATS:
+        planned = make(call, weight=weight, bias=bias, memory_format=memory_format)
+        weight[...] = np.nan
+        bias[...] = np.nan
+        np.testing.assert_array_equal(planned(call.arrays["x"]), call.run())
+        weight[...] = call.arrays["weight"]
+        bias[...] = call.arrays["bias"]
+
+
+def test_plan_outlives_its_arrays() -> None:
+    call = CONVOLUTIONS[2]
+    planned = make(call, weight=call.arrays["weight"].copy(), bias=call.arrays["bias"].copy())
+    blocks = [np.full(n, np.nan, np.float32) for n in (108, 6, 200) for _ in range(50)]
+    np.testing.assert_array_equal(planned(call.arrays["x"]), call.run())
+    assert len(blocks) == 150
+
+
+@pytest.mark.parametrize("call", CONVOLUTIONS, ids=str)
+def test_wrong_inputs(call: Call) -> None:
+    planned = make(call)
+    x = call.arrays["x"]
+    for given in (x[:1], x[..., 1:], x[None], x[0], x.reshape(-1), np.zeros((), np.float32)):
+        with pytest.raises(fc.ShapeError, match=r"^x has shape .*this plan was made for"):
+            planned(given)
+    with pytest.raises(fc.DTypeError, match=r"^x has "):
+        planned(x.astype(np.float64))
+    for given in (x.tolist(), None, 1, np.ma.masked_array(x)):
+        with pytest.raises(fc.ArgumentTypeError, match=r"^x is "):
+            planned(given)
+    with pytest.raises(fc.ShapeError, match=r"^out has shape"):
+        planned(x, out=x[:1])
+    with pytest.raises(fc.OptionError, match="read-only"):
+        planned(x, out=LAYOUTS["read-only"](call.run()))
+    with pytest.raises(TypeError):
+        planned()
+
+
+def test_out_must_not_overlap_the_input() -> None:
+    x = np.ones((1, 1, 9), np.float32)
+    planned = fc.plan("conv1d", x.shape, np.ones((1, 1, 1), np.float32))
+    for out in (x, x[..., ::-1]):
+        with pytest.raises(fc.OptionError, match="out shares memory with x"):
+            planned(x, out=out)
+
+
+@pytest.mark.parametrize("memory_format", FORMATS)
+def test_empty_batch(memory_format: Any) -> None:
+    weight = np.ones((3, 2, 3, 3), np.float32)
+    planned = fc.plan("conv2d", (0, 2, 5, 5), weight, memory_format=memory_format)
+    assert planned(np.ones((0, 2, 5, 5), np.float32)).shape == (0, 3, 3, 3)
+    assert fc.explain("conv2d", (0, 2, 5, 5), weight.shape).output_shape == (0, 3, 3, 3)
+
+
+BAD = [
+    (("conv4d", (1, 1, 9)), fc.OptionError, "op must be one of 'conv1d'"),
+    (("max_pool2d", (1, 1, 9)), fc.OptionError, "op must be one of 'conv1d'"),
+    ((None, (1, 1, 9)), fc.OptionError, "op must be one of"),
+    (([], (1, 1, 9)), fc.ArgumentTypeError, "op must be one of"),
+    (("conv1d", 9), fc.ArgumentTypeError, "x_shape must be a sequence"),
+    (("conv1d", None), fc.ArgumentTypeError, "x_shape must be a sequence"),
+    (("conv1d", "abc"), fc.ArgumentTypeError, "x_shape must be a sequence"),
+    (("conv1d", (1, 1, 9.0)), fc.ArgumentTypeError, r"x_shape\[2\] must be an integer"),
+    (("conv1d", (1, True, 9)), fc.ArgumentTypeError, r"x_shape\[1\] must be an integer"),
+    (("conv1d", (1, 1, -9)), fc.OptionError, r"x_shape\[2\] must be at least 0"),
+    (("conv1d", ()), fc.ShapeError, r"x has shape \(\)"),
+    (("conv1d", (9,)), fc.ShapeError, r"x has shape \(9,\)"),
+    (("conv1d", (1,) * 9), fc.ShapeError, "x_shape has too many axes"),
+    (("conv1d", (1, 3, 9)), fc.ShapeError, "3 channels"),
+    (("conv1d", (1, 1, 2)), fc.ShapeError, "more than the padded input"),
+]
+ONE = np.ones((1, 1, 3), np.float32)
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), BAD)
+def test_bad_arguments(arguments: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        fc.plan(*arguments, ONE)
+    with pytest.raises(error, match=message):
+        fc.explain(*arguments, ONE.shape)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"stride": 0}, fc.OptionError, "stride"),
+        ({"stride": True}, fc.ArgumentTypeError, "stride"),
+        ({"padding": "full"}, fc.OptionError, "padding"),
+        ({"groups": 2}, fc.ShapeError, "groups"),
+        ({"groups": "a"}, fc.ArgumentTypeError, "groups"),
+        ({"output_padding": 1}, fc.OptionError, "output_padding must be 0 for conv1d"),
+        ({"output_padding": "a"}, fc.ArgumentTypeError, "output_padding"),
+        ({"memory_format": "nhwc"}, fc.OptionError, "'contiguous', 'channels_last'"),
+        ({"memory_format": 3}, fc.ArgumentTypeError, "'contiguous', 'channels_last'"),
+        ({"algorithm": "winograd"}, fc.OptionError, "'auto', 'direct', 'im2col'"),
+        ({"activation": "x"}, fc.OptionError, "'relu'"),
+        ({"precision": "x"}, fc.OptionError, "'highest', 'high', 'medium'"),
+    ],
+    ids=str,
+)
+def test_bad_options(options: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        fc.plan("conv1d", (1, 1, 9), ONE, **options)
+    with pytest.raises(error, match=message):
+        fc.explain("conv1d", (1, 1, 9), ONE.shape, **options)
+
+
+def test_bad_weights() -> None:
+    for weight in (ONE.tolist(), None, 3):
+        with pytest.raises(fc.ArgumentTypeError, match="weight is"):
+            fc.plan("conv1d", (1, 1, 9), weight)
+    for dtype in (np.float16, int, object, ">f4"):
+        with pytest.raises(fc.DTypeError, match="weight has dtype"):
+            fc.plan("conv1d", (1, 1, 9), ONE.astype(dtype))
+        with pytest.raises(fc.DTypeError, match="has dtype"):
+            fc.explain("conv1d", (1, 1, 9), ONE.shape, dtype=dtype)
+    with pytest.raises(fc.DTypeError, match="bias"):
+        fc.plan("conv1d", (1, 1, 9), ONE, np.ones(1))
+    with pytest.raises(fc.ShapeError, match="bias"):
+        fc.plan("conv1d", (1, 1, 9), ONE, np.ones(2, np.float32))
+    with pytest.raises(fc.ArgumentTypeError, match="dtype must be a NumPy dtype"):
+        fc.explain("conv1d", (1, 1, 9), ONE.shape, dtype="bogus")
+    with pytest.raises(fc.ArgumentTypeError, match="bias must be True or False"):
+        fc.explain("conv1d", (1, 1, 9), ONE.shape, bias=ONE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "im2col"])
+@pytest.mark.parametrize("call", CONVOLUTIONS, ids=str)
+def test_explain_says_what_the_plan_does(call: Call, algorithm: Any) -> None:
+    shapes = (call.arrays["x"].shape, call.arrays["weight"].shape)
+    facts = fc.explain(call.op, *shapes, bias=True, algorithm=algorithm, **call.options)
+    assert facts.algorithm == algorithm
+    assert facts.output_shape == call.run().shape
+    assert facts.isa == fc.show_config().isa
+    assert facts.threads >= 1
+    assert facts.tasks >= 1
+    assert facts.workspace_bytes >= 0
+    assert str(facts) == facts.text
+    assert f"algorithm: {algorithm}" in facts.text
+    assert f"algorithm: {algorithm}" in make(call, algorithm=algorithm).explanation
+    assert facts.reason in facts.text
+    assert facts.kernel in facts.text
