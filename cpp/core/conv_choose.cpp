@@ -162,7 +162,8 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
     // With packed weights as many channels as one tile of pixels can keep in the first-level cache.
     const PackedAxis r1 = packed_axis(h, 1), c1 = packed_axis(w, 1);
     const Index tap_rows = d.taps * r1.copies * c1.copies * smaller(h.taps, r1.length);
-    const Index tile_bytes = tap_rows * (m.element * (plan.tile_n + c1.length - 1) + 64);
+    // A phase of a transposed convolution may meet no kernel element at all.
+    const Index tile_bytes = larger(1, tap_rows) * (m.element * (plan.tile_n + c1.length - 1) + 64);
     const Index fits = plan.shared_bytes != 0 ? larger(8, kFirstLevel / tile_bytes) : channels;
     plan.block_depth = even_share(channels, fits);
     // As many rows as keep the packed block and the outputs they add to in the second-level cache;
