@@ -134,7 +134,8 @@ PyObject* filter(PyObject*, PyObject* const* args, Py_ssize_t count) {
     Index last = 0;
     for (int i = 0; rotate && i < 2; ++i) last += (kernel.shape[i] - 1) * kernel.strides[i];
     ConvPlan plan;
-    // Filters have no algorithm= and no im2col form that knows boundaries, whatever is forced outside.
+    // Filters have no algorithm= and no im2col form that knows boundaries, whatever is forced
+    // outside.
     check(plan_conv(p, {Algorithm::direct}, plan));
     Status status;
     {

@@ -105,8 +105,9 @@ double copy(std::size_t bytes, int threads) {
 }  // namespace
 
 void bind_info(py::module_& m) {
-  m.def("check_environment", [] { translated([] { check(environment_status()); }); },
-        "Raises where a FASTCONV_* environment variable has a wrong value.");
+  m.def(
+      "check_environment", [] { translated([] { check(environment_status()); }); },
+      "Raises where a FASTCONV_* environment variable has a wrong value.");
   m.def("info", [] { return info(); }, "Facts about this build and this machine.");
   m.def(
       "force_isa", [](const std::optional<std::string>& name) { translated([&] { force(name); }); },

@@ -49,9 +49,9 @@ struct Environment {
 
   void fail(const char* variable, const char* given, const std::string& allowed) {
     if (!status.ok()) return;
-    status = Status::error(StatusCode::value, std::string("environment variable ") + variable +
-                                                  " is '" + given + "'; it must be " + allowed +
-                                                  ", or unset");
+    status =
+        Status::error(StatusCode::value, std::string("environment variable ") + variable + " is '" +
+                                             given + "'; it must be " + allowed + ", or unset");
   }
 };
 
@@ -65,7 +65,9 @@ std::atomic<int> g_forced_isa{kNotForced};
 
 }  // namespace
 
-const Status& environment_status() { return environment().status; }
+const Status& environment_status() {
+  return environment().status;
+}
 
 Isa active_isa() {
   const int forced = g_forced_isa.load(std::memory_order_relaxed);
@@ -83,9 +85,15 @@ Status force_isa(Isa isa) {
   return {};
 }
 
-void release_isa() { g_forced_isa.store(kNotForced, std::memory_order_relaxed); }
+void release_isa() {
+  g_forced_isa.store(kNotForced, std::memory_order_relaxed);
+}
 
-Algorithm environment_algorithm() { return environment().algorithm; }
-int environment_threads() { return environment().threads; }
+Algorithm environment_algorithm() {
+  return environment().algorithm;
+}
+int environment_threads() {
+  return environment().threads;
+}
 
 }  // namespace fastconv

@@ -10,7 +10,8 @@ namespace fastconv {
 // right values. Checked once when the library is first used.
 const Status& environment_status();
 
-// The instruction set in force: set by force_isa(), else FASTCONV_ISA, else the best of the machine.
+// The instruction set in force: set by force_isa(), else FASTCONV_ISA, else the best of the
+// machine.
 Isa active_isa();
 Status force_isa(Isa isa);
 void release_isa();  // back to the default

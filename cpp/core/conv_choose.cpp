@@ -1,4 +1,5 @@
-// From a problem, the machine and what was forced to a plan: a pure function, which explain() prints.
+// From a problem, the machine and what was forced to a plan: a pure function, which explain()
+// prints.
 
 #include <fastconv/fastconv.h>
 
@@ -21,6 +22,7 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
   switch (family) {
     case Family::plain:
     case Family::direct_planar:
+    case Family::direct_pixels:
     case Family::im2col_planar:
       return nullptr;
     case Family::rows:
@@ -43,19 +45,21 @@ namespace {
 
 struct Machine {
   const DTypeTable& table;
-  Index element;      // bytes
-  Index cache;        // bytes of the second-level cache that one task may fill
+  Index element;  // bytes
+  Index cache;    // bytes of the second-level cache that one task may fill
   int threads;
   bool keeps_weights;  // packing them costs nothing
 };
 
 Index multiply_adds(const ConvProblem& p) {
-  // Of a transposed convolution every input meets every kernel element; of a convolution, every output.
+  // Of a transposed convolution every input meets every kernel element; of a convolution, every
+  // output.
   const Index points = p.transposed ? p.in.product() : p.out.product();
   return p.batch * p.out_channels * p.group_in() * points * p.kernel.product();
 }
 
-// A pointwise convolution over adjoining rows is one over a single long row: then nothing is packed.
+// A pointwise convolution over adjoining rows is one over a single long row: then nothing is
+// packed.
 bool in_place(const ConvProblem& p) {
   if (p.transposed || p.x.spatial[2] != 1 || p.kernel.product() != 1) return false;
   for (int a = 0; a < kAxes; ++a) {
@@ -64,7 +68,8 @@ bool in_place(const ConvProblem& p) {
   return p.in[0] == 1 && p.in[1] == 1;
 }
 
-// One packed weight costs about as much as fifty of its multiply-adds, which packing makes a tenth faster.
+// One packed weight costs about as much as fifty of its multiply-adds, which packing makes a tenth
+// faster.
 bool packs_weights(const ConvProblem& p) {
   constexpr Index kLeastPixels = 600;
   return p.batch * (p.transposed ? p.in.product() : p.out.product()) >= kLeastPixels;
@@ -76,9 +81,9 @@ struct PlanarCost {
 
 // Positions that a register tile computes for each that is kept, and what else slows it down. The
 // constants are measured, all relative to multiply-adds that stream from aligned, packed memory:
-// vectors that straddle cache lines cost the direct kernel 6 %; unfolding one element costs as much as
-// multiplying it for 12 output channels; weights that are not packed cost im2col 12 %, because its
-// blocks cut their streams short.
+// vectors that straddle cache lines cost the direct kernel 6 %; unfolding one element costs as much
+// as multiplying it for 12 output channels; weights that are not packed cost im2col 12 %, because
+// its blocks cut their streams short.
 PlanarCost planar_cost(const ConvProblem& p, const DTypeTable& table) {
   const AxisPhase cols = axis_phase(p, 2, 0);
   const PackedAxis packed = packed_axis(cols, cols.count);
@@ -155,7 +160,8 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
     // The block of pixels that all channels' tiles pass over should stay in the cache.
     const Index fits = larger(plan.tile_n * 4, budget / larger(1, channels));
     Index blocks = ceil_div(cols, fits);
-    if (units * blocks < 4 * m.threads) blocks = ceil_div(blocks * units, m.threads) * m.threads / units;
+    if (units * blocks < 4 * m.threads)
+      blocks = ceil_div(blocks * units, m.threads) * m.threads / units;
     blocks = larger(1, smaller(blocks, ceil_div(cols, plan.tile_n)));
     plan.block_cols = ceil_div(ceil_div(cols, blocks), plan.tile_n) * plan.tile_n;
   } else {
@@ -189,7 +195,7 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
     if (tiles >= m.threads && (weights > input || rows < 2 * m.threads)) {
       plan.channel_parts = m.threads;
     } else if (!plan.reads_in_place && rows >= m.threads) {
-      const Index want = ceil_div(rows, ceil_div(rows, plan.block_rows)) ;
+      const Index want = ceil_div(rows, ceil_div(rows, plan.block_rows));
       plan.block_rows = smaller(want, ceil_div(rows, m.threads));
     } else if (!plan.reads_in_place && cols >= 2 * plan.tile_n) {
       plan.block_cols =
@@ -198,13 +204,61 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
       plan.channel_parts = m.threads;
     }
   }
-  plan.tasks[1] =
-      grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
+  plan.tasks[1] = grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
   const Index taps = p.kernel.product();
   const Index tables = 6 * (taps + plan.block_depth + 8) * static_cast<Index>(sizeof(Index));
   const Index packed = plan.reads_in_place ? 0 : strip(plan.block_rows) * plan.block_depth;
   plan.scratch_bytes = static_cast<std::size_t>(
       tables + (packed + plan.tile_m * plan.tile_n + 256) * m.element + 1024);
+}
+
+// Bytes of one panel of packed weights, which streams past every tile of pixels.
+Index panel_bytes(const ConvProblem& p, const DTypeTable& table, Index element) {
+  return smaller(p.group_out(), table.channels_last_n) * p.group_in() * p.kernel.product() *
+         element;
+}
+
+void schedule_direct_pixels(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
+  plan.tile_m = m.table.channels_last_m;
+  plan.tile_n = m.table.channels_last_n;
+  const Grid whole = grid_of(p, 1, 1);
+  const Index rows = whole.count[1], cols = whole.count[2], channels = p.group_in();
+  const Index units = p.batch * p.groups * whole.phases.product() * whole.count[0];
+  const AxisPhase h = axis_phase(p, 1, 0), w = axis_phase(p, 2, 0), d = axis_phase(p, 0, 0);
+  constexpr Index kLongRow = 4096;
+  const Index group = 12 * m.table.planar_n;  // at least what the kernel stores together
+  plan.block_cols = cols > kLongRow ? even_share(cols, kLongRow) : cols;
+  const auto strip = [&](Index block_rows) {
+    const PackedAxis r = packed_axis(h, block_rows), c = packed_axis(w, plan.block_cols);
+    return d.taps * r.copies * c.copies * r.length * c.length + m.table.planar_n + 32;
+  };
+  // The strip shares the second-level cache with a panel of weights.
+  const Index room =
+      larger(m.cache / 4, 2 * m.cache - m.cache / 4 - panel_bytes(p, m.table, m.element));
+  const Index budget = smaller(m.cache, room) / m.element;
+  Index block_rows = rows;
+  while (block_rows > 1 && strip(block_rows) * channels > budget) block_rows = (block_rows + 1) / 2;
+  Index blocks = ceil_div(rows, block_rows);
+  const Index panels = ceil_div(p.group_out(), plan.tile_n);
+  if (units * blocks < 4 * m.threads && units * blocks % m.threads != 0) {
+    if (panels % m.threads == 0 && rows < 4 * m.threads) {
+      plan.channel_parts = m.threads;
+    } else {
+      blocks = smaller(rows, ceil_div(blocks, m.threads) * m.threads);
+    }
+  }
+  plan.block_rows = ceil_div(rows, blocks);
+  plan.block_depth = larger(1, channels);
+  plan.tasks[0] = p.groups * panels;
+  plan.tasks[1] = grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
+  const Index taps = p.kernel.product();
+  plan.shared_bytes =
+      static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width *
+                               larger(1, channels * taps) * m.element);
+  plan.scratch_bytes = static_cast<std::size_t>(
+      6 * (taps + 16) * static_cast<Index>(sizeof(Index)) +
+      (strip(plan.block_rows) * (channels + 16) + 2 * group * plan.tile_n + 256) * m.element +
+      1024);
 }
 
 void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
@@ -241,8 +295,8 @@ void schedule_channels_last(const ConvProblem& p, const Machine& m, bool unfold,
   const Index pixels = whole.col_blocks;
   const Index units = p.batch * p.groups * whole.phases.product();
   const Index length = larger(1, p.group_in() * p.kernel.product());
-  // A block of pixels passes over all panels: few blocks re-read the weights rarely, small ones keep
-  // the unfolded input in the cache.
+  // A block of pixels passes over all panels: few blocks re-read the weights rarely, small ones
+  // keep the unfolded input in the cache.
   Index fits = unfold ? m.cache / (m.element * length)
                       : larger(64, m.cache / (m.element * larger(1, p.group_in())));
   fits = larger(plan.tile_m, fits / plan.tile_m * plan.tile_m);
@@ -259,8 +313,8 @@ void schedule_channels_last(const ConvProblem& p, const Machine& m, bool unfold,
   plan.block_cols = ceil_div(ceil_div(pixels, blocks), plan.tile_m) * plan.tile_m;
   plan.tasks[0] = p.groups * panels;
   plan.tasks[1] = grid_tasks(p, pixel_grid(p, plan.block_cols), plan.channel_parts);
-  plan.shared_bytes = static_cast<std::size_t>(
-      p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width * length * m.element);
+  plan.shared_bytes = static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) *
+                                               m.table.width * length * m.element);
   const Index block = unfold ? plan.block_cols * length : p.group_in();
   plan.scratch_bytes =
       static_cast<std::size_t>((plan.tile_m * plan.tile_n + block + 64) * m.element + 1024);
@@ -305,7 +359,8 @@ void schedule_rows(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   Index blocks = ceil_div(rows, smaller(rows, fits));
   const Index col_blocks = ceil_div(cols, plan.block_cols);
   if (units * blocks * col_blocks < 4 * m.threads) {
-    blocks = larger(blocks, smaller(ceil_div(rows, tile_rows), ceil_div(4 * m.threads, units * col_blocks)));
+    blocks = larger(
+        blocks, smaller(ceil_div(rows, tile_rows), ceil_div(4 * m.threads, units * col_blocks)));
   }
   plan.block_rows = ceil_div(rows, blocks);
   if (rows == 1 && units < m.threads && cols >= 2 * plan.tile_n && col_blocks < m.threads) {
@@ -313,9 +368,8 @@ void schedule_rows(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   }
   plan.tasks[1] = grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), 1);
   const Index strip_rows = (plan.block_rows - 1) * h.in_step + halo + 1;
-  const Index sums = p.group_in() * p.kernel[0] > 1
-                         ? plan.block_rows * (plan.block_cols + plan.tile_n)
-                         : 0;
+  const Index sums =
+      p.group_in() * p.kernel[0] > 1 ? plan.block_rows * (plan.block_cols + plan.tile_n) : 0;
   const Index reach = h.in_step * (tile_rows - 1) + h.taps;
   plan.scratch_bytes = static_cast<std::size_t>(
       (strip_rows * pitch + sums + (plan.tile_m + 2) * plan.tile_n + 64) * m.element +
@@ -325,6 +379,16 @@ void schedule_rows(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
 void schedule_plain(const ConvProblem& p, const Machine&, ConvPlan& plan) {
   plan.block_rows = plan.block_cols = 16;
   plan.tasks[1] = grid_tasks(p, grid_of(p, 16, 16), 1);
+}
+
+// Where broadcasting pixels beats vectors of pixels: see conv_direct_pixels.inl.
+bool suits_pixels(const ConvProblem& p, const DTypeTable& table) {
+  const Index element = p.dtype == DType::float32 ? 4 : 8;
+  const Index sum = p.group_in() * p.kernel.product();
+  return table.width > 1 && !in_place(p) && packs_weights(p) && sum >= 256 &&
+         p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3 &&
+         p.group_out() >= 2 * table.width &&
+         panel_bytes(p, table, element) <= static_cast<Index>(second_level_cache()) * 5 / 8;
 }
 
 // The families of an algorithm, most specialised first.
@@ -341,6 +405,10 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, const char*& w
   if (can(Family::rows)) {
     why = "few channels per group: vectors along the row, input rows shared by output rows";
     return Family::rows;
+  }
+  if (suits_pixels(p, table)) {
+    why = "many output channels and pixels: packed weights in vectors, pixels broadcast";
+    return Family::direct_pixels;
   }
   why = "vectors along flattened rows, a register tile of output channels";
   return Family::direct_planar;
@@ -404,6 +472,9 @@ void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, 
     case Family::direct_planar:
       schedule_direct_planar(problem, machine, plan);
       break;
+    case Family::direct_pixels:
+      schedule_direct_pixels(problem, machine, plan);
+      break;
     case Family::direct_channels_last:
       schedule_channels_last(problem, machine, false, plan);
       break;
@@ -430,8 +501,8 @@ Status plan_conv(const ConvProblem& problem, const PlanOptions& options, ConvPla
   filled.batch = larger(1, problem.batch);
   plan = ConvPlan{};
   plan.threads = useful_threads(filled, options.threads > 0 ? options.threads : max_threads());
-  const Algorithm algorithm = options.algorithm != Algorithm::automatic ? options.algorithm
-                                                                        : environment_algorithm();
+  const Algorithm algorithm =
+      options.algorithm != Algorithm::automatic ? options.algorithm : environment_algorithm();
   const Unit* unit = find_unit(active_isa());
   const DTypeTable& table = unit->table[static_cast<int>(problem.dtype)];
   plan.isa = unit->isa;
@@ -439,8 +510,7 @@ Status plan_conv(const ConvProblem& problem, const PlanOptions& options, ConvPla
   if (const char* why = declines(filled, plan.family, table); why != nullptr) {
     return Status::error(StatusCode::unsupported,
                          std::string("algorithm '") + algorithm_name(algorithm) +
-                             "' cannot compute this problem: " + why +
-                             "; use algorithm='auto'");
+                             "' cannot compute this problem: " + why + "; use algorithm='auto'");
   }
   const ConvPlan unscheduled = plan;
   const Index cache = static_cast<Index>(second_level_cache()) / 2;

@@ -9,7 +9,8 @@ namespace fastconv {
 const char* declines(const ConvProblem& problem, Family family, const DTypeTable& table);
 
 // Blocks, tasks and workspace of `plan.family` for `plan.threads` threads and tasks that may fill
-// `cache` bytes. Tests run every family that does not decline, chosen or not, with small caches too.
+// `cache` bytes. Tests run every family that does not decline, chosen or not, with small caches
+// too.
 void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, bool keeps_weights,
               ConvPlan& plan);
 

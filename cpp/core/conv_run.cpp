@@ -1,34 +1,26 @@
 #include <fastconv/fastconv.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
 
 #include "core/grid.h"
+#include "core/memory.h"
 #include "core/parallel.h"
 #include "core/unit.h"
 
 namespace fastconv {
 namespace {
 
-struct Free {
-  void operator()(std::byte* p) const { std::free(p); }
-};
-using Buffer = std::unique_ptr<std::byte, Free>;
-
-Buffer allocate(std::size_t bytes) {
-  return Buffer(static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)));
-}
-
-// Packed weights of the calling thread's last call, kept so that a loop of calls touches no fresh page.
+// Packed weights of the calling thread's last call, kept so that a loop of calls touches no fresh
+// page.
 std::byte* shared_workspace(std::size_t bytes) {
-  thread_local Buffer kept;
+  thread_local Workspace kept;
   thread_local std::size_t size = 0;
   if (bytes > size || size > kKeptScratch) {
     kept.reset();
-    kept = allocate(bytes);
+    kept = allocate_workspace(bytes);
     size = kept ? bytes : 0;
   }
   return kept.get();
@@ -128,13 +120,17 @@ Status run_conv(const ConvProblem& problem, const ConvPlan& plan, const ConvArra
 struct PreparedConv::State {
   ConvProblem problem;
   ConvPlan plan;
-  Buffer weights, bias, packed;
+  Workspace weights, bias, packed;
 };
 
 PreparedConv::PreparedConv(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PreparedConv::~PreparedConv() = default;
-const ConvProblem& PreparedConv::problem() const { return state_->problem; }
-const ConvPlan& PreparedConv::plan() const { return state_->plan; }
+const ConvProblem& PreparedConv::problem() const {
+  return state_->problem;
+}
+const ConvPlan& PreparedConv::plan() const {
+  return state_->plan;
+}
 
 namespace {
 
@@ -179,9 +175,9 @@ Status PreparedConv::make(const ConvProblem& problem, const PlanOptions& options
   const std::size_t element = problem.dtype == DType::float32 ? 4 : 8;
   const auto count = static_cast<std::size_t>(problem.out_channels * problem.group_in() *
                                               problem.kernel.product());
-  state->weights = allocate(count * element + 64);
-  state->bias = allocate(static_cast<std::size_t>(problem.out_channels) * element + 64);
-  state->packed = allocate(state->plan.shared_bytes + 64);
+  state->weights = allocate_workspace(count * element + 64);
+  state->bias = allocate_workspace(static_cast<std::size_t>(problem.out_channels) * element + 64);
+  state->packed = allocate_workspace(state->plan.shared_bytes + 64);
   if (!state->weights || !state->bias || !state->packed) return no_memory(count * element * 2);
   copy_weights(problem, state->problem, w, state->weights.get());
   if (bias != nullptr) {
@@ -192,7 +188,7 @@ Status PreparedConv::make(const ConvProblem& problem, const PlanOptions& options
                                  ->table[static_cast<int>(problem.dtype)]
                                  .conv[static_cast<int>(state->plan.family)];
   if (state->plan.tasks[0] != 0) {
-    const ConvJob job{&state->problem, &state->plan,         nullptr, state->weights.get(), nullptr,
+    const ConvJob job{&state->problem, &state->plan,        nullptr, state->weights.get(), nullptr,
                       nullptr,         state->packed.get(), nullptr};
     const Phase phase{state->plan.tasks[0], kernel.pack};
     if (!run_phases(state->plan.threads, &phase, 1, &job, state->plan.scratch_bytes)) {
@@ -204,10 +200,10 @@ Status PreparedConv::make(const ConvProblem& problem, const PlanOptions& options
 }
 
 Status PreparedConv::run(const void* x, void* y) const {
-  return run_job({&state_->problem, &state_->plan, x, state_->weights.get(),
-                  state_->problem.has_bias ? state_->bias.get() : nullptr, y, state_->packed.get(),
-                  nullptr},
-                 true);
+  return run_job(
+      {&state_->problem, &state_->plan, x, state_->weights.get(),
+       state_->problem.has_bias ? state_->bias.get() : nullptr, y, state_->packed.get(), nullptr},
+      true);
 }
 
 }  // namespace fastconv

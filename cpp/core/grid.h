@@ -2,9 +2,9 @@
 // counts tasks, and for kernels, which find theirs.
 //
 // Outputs form one grid per phase (one phase for a convolution, stride^axes for a transposed one).
-// A task is one block of rows x columns at one depth of one phase (or one block of its pixels), for one image, one group and one
-// share of the group's output channels. Shares vary fastest, so that neighbouring tasks of a thread
-// read the same input.
+// A task is one block of rows x columns at one depth of one phase (or one block of its pixels), for
+// one image, one group and one share of the group's output channels. Shares vary fastest, so that
+// neighbouring tasks of a thread read the same input.
 #pragma once
 
 #include <fastconv/plan.h>
@@ -54,7 +54,7 @@ FASTCONV_GEOMETRY AxisPhase axis_phase(const ConvProblem& p, int axis, Index pha
 struct GridTask {
   Index batch, group, depth;
   AxisPhase axis[kAxes];
-  Range rows, cols;   // of the phase's grid; may be empty
+  Range rows, cols;    // of the phase's grid; may be empty
   Range out_channels;  // within the group
 };
 
@@ -85,8 +85,8 @@ FASTCONV_GEOMETRY GridTask grid_task(const ConvProblem& p, const ConvPlan& plan,
   task.batch = index / p.groups;
   task.rows = {row_block * plan.block_rows,
                smaller(task.axis[1].count, (row_block + 1) * plan.block_rows)};
-  const Index cols = g.flat ? task.axis[0].count * task.axis[1].count * task.axis[2].count
-                            : task.axis[2].count;
+  const Index cols =
+      g.flat ? task.axis[0].count * task.axis[1].count * task.axis[2].count : task.axis[2].count;
   task.cols = {col_block * plan.block_cols, smaller(cols, (col_block + 1) * plan.block_cols)};
   if (task.depth >= task.axis[0].count) task.rows.hi = task.rows.lo;
   return task;
@@ -113,9 +113,9 @@ FASTCONV_GEOMETRY Index weight_in_stride(const ConvProblem& p) {
   return p.transposed ? p.w.batch : p.w.channel;
 }
 
-// How one axis of the input is laid out in a packed block, so that every kernel element reads at unit
-// step: columns are split by their residue modulo the input step, and kernel elements whose offsets
-// share a residue share a copy. `length` is the length of one copy for `count` outputs.
+// How one axis of the input is laid out in a packed block, so that every kernel element reads at
+// unit step: columns are split by their residue modulo the input step, and kernel elements whose
+// offsets share a residue share a copy. `length` is the length of one copy for `count` outputs.
 struct PackedAxis {
   Index copies, lowest, step, length;
   AxisPhase phase;

@@ -80,8 +80,8 @@ Status measure_copy(std::size_t bytes, int threads, double& gigabytes) {
   const Phase phase{work.blocks, [](const void* context, Index begin, Index end, std::byte*) {
                       const auto* copy = static_cast<const CopyWork*>(context);
                       const auto at = static_cast<std::size_t>(begin * kBlock);
-                      const std::size_t stop =
-                          static_cast<std::size_t>(smaller(end * kBlock, static_cast<Index>(copy->bytes)));
+                      const std::size_t stop = static_cast<std::size_t>(
+                          smaller(end * kBlock, static_cast<Index>(copy->bytes)));
                       std::memcpy(copy->to + at, copy->from + at, stop - at);
                     }};
   const double seconds = best_seconds(threads, phase, &work);

@@ -1,9 +1,9 @@
 // The machine's ceilings, measured: what a kernel's speed is held against.
 #pragma once
 
-#include <cstddef>
 #include <fastconv/problem.h>
 #include <fastconv/status.h>
+#include <cstddef>
 
 namespace fastconv {
 
@@ -11,8 +11,8 @@ namespace fastconv {
 // per multiply-add), over `threads` threads.
 Status measure_fma(Isa isa, DType dtype, int threads, double& gflops);
 
-// Copies between two arrays of `bytes` each, best of several runs, in GB/s counted once for the read
-// and once for the write.
+// Copies between two arrays of `bytes` each, best of several runs, in GB/s counted once for the
+// read and once for the write.
 Status measure_copy(std::size_t bytes, int threads, double& gigabytes);
 
 }  // namespace fastconv

@@ -10,11 +10,10 @@ constexpr const char* kActivationText[] = {"none", "relu", "relu6", "leaky_relu"
                                            "tanh", "silu", "gelu",  "hardswish"};
 constexpr const char* kPrecisionText[] = {"highest", "high", "medium"};
 constexpr const char* kBoundaryText[] = {"fill", "reflect", "nearest", "wrap"};
-constexpr const char* kFamilyText[] = {
-    "direct, plain",         "direct, planar",
-    "direct, channels-last", "direct, rows",
-    "direct, depthwise channels-last", "im2col, planar",
-    "im2col, channels-last"};
+constexpr const char* kFamilyText[] = {"direct, plain",  "direct, planar",
+                                       "direct, pixels", "direct, channels-last",
+                                       "direct, rows",   "direct, depthwise channels-last",
+                                       "im2col, planar", "im2col, channels-last"};
 
 template <int N>
 constexpr NameList list(const char* what, const char* const (&names)[N]) {
@@ -53,12 +52,18 @@ std::string NameList::listed() const {
   return text;
 }
 
-const char* isa_name(Isa isa) { return kIsaText[static_cast<int>(isa)]; }
-const char* dtype_name(DType dtype) { return kDTypeText[static_cast<int>(dtype)]; }
+const char* isa_name(Isa isa) {
+  return kIsaText[static_cast<int>(isa)];
+}
+const char* dtype_name(DType dtype) {
+  return kDTypeText[static_cast<int>(dtype)];
+}
 const char* algorithm_name(Algorithm algorithm) {
   return kAlgorithmText[static_cast<int>(algorithm)];
 }
-const char* family_name(Family family) { return kFamilyText[static_cast<int>(family)]; }
+const char* family_name(Family family) {
+  return kFamilyText[static_cast<int>(family)];
+}
 
 Algorithm family_algorithm(Family family) {
   switch (family) {

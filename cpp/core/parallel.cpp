@@ -4,11 +4,11 @@
 
 #include <atomic>
 #include <barrier>
-#include <cstdlib>
 #include <thread>
 #include <vector>
 
 #include "core/config.h"
+#include "core/memory.h"
 
 #if FASTCONV_OPENMP
 #include <omp.h>
@@ -17,31 +17,26 @@
 namespace fastconv {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
-
 // Scratch of one thread. It stays between calls, so that a call in a loop touches no fresh page.
 class Scratch {
  public:
-  ~Scratch() { std::free(data_); }
-
   std::byte* reserve(std::size_t bytes) {
-    if (bytes <= size_) return data_;
-    std::free(data_);
-    const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
-    size_ = data_ == nullptr ? 0 : rounded;
-    return data_;
+    if (bytes > size_) {
+      data_.reset();
+      data_ = allocate_workspace(bytes);
+      size_ = data_ ? bytes : 0;
+    }
+    return data_.get();
   }
 
   void trim() {
     if (size_ <= kKeptScratch) return;
-    std::free(data_);
-    data_ = nullptr;
+    data_.reset();
     size_ = 0;
   }
 
  private:
-  std::byte* data_ = nullptr;
+  Workspace data_;
   std::size_t size_ = 0;
 };
 
@@ -89,7 +84,8 @@ void run_std_threads(int team, const Phase* phases, int count, const void* conte
 // libgomp's pool does not survive fork(): the child would wait for threads that are gone. A child
 // process therefore starts threads of its own for every region.
 bool g_forked = false;
-[[maybe_unused]] const int g_fork_handler = pthread_atfork(nullptr, nullptr, [] { g_forked = true; });
+[[maybe_unused]] const int g_fork_handler =
+    pthread_atfork(nullptr, nullptr, [] { g_forked = true; });
 #endif
 
 }  // namespace
@@ -105,7 +101,9 @@ int max_threads() {
 #endif
 }
 
-void set_num_threads(int count) { g_threads.store(count, std::memory_order_relaxed); }
+void set_num_threads(int count) {
+  g_threads.store(count, std::memory_order_relaxed);
+}
 
 bool run_phases(int threads, const Phase* phases, int count, const void* context,
                 std::size_t scratch_bytes) {

@@ -2,8 +2,8 @@
 // tasks are dealt out never changes what a task computes, so results do not depend on the count.
 #pragma once
 
-#include <cstddef>
 #include <fastconv/geometry.h>
+#include <cstddef>
 
 namespace fastconv {
 

@@ -26,7 +26,9 @@ struct Entry {
   bool (*runs_here)();
 };
 
-constexpr bool always() { return true; }
+constexpr bool always() {
+  return true;
+}
 
 // Best first.
 const Entry kUnits[] = {

@@ -2,11 +2,12 @@
 //
 // A unit is one object library compiled with its own flags. It may define functions only inside its
 // own namespace (and `static`), calls nothing but what it defines, libm and memcpy/memset, has no
-// static initialisers, and does not throw. Everything about choice and detection is compiled at baseline.
+// static initialisers, and does not throw. Everything about choice and detection is compiled at
+// baseline.
 #pragma once
 
-#include <cstddef>
 #include <fastconv/plan.h>
+#include <cstddef>
 
 namespace fastconv {
 
@@ -20,7 +21,8 @@ struct ConvJob {
   void* y;
   std::byte* shared;  // plan->shared_bytes, 64-byte aligned
   // Set to 1 when a result before the activation is NaN and the kernel multiplies padding: the
-  // caller then looks whether an infinite or NaN weight met a padded tap. May be set by all threads.
+  // caller then looks whether an infinite or NaN weight met a padded tap. May be set by all
+  // threads.
   unsigned char* saw_nan;
 };
 
@@ -35,7 +37,8 @@ struct PoolJob {
 // Both see a `const ConvJob*` / `const PoolJob*` as context: see Phase in parallel.h.
 using TaskFunction = void (*)(const void* job, Index begin, Index end, std::byte* scratch);
 
-// A convolution kernel: phase 0 packs into job.shared (null when the family does not), phase 1 computes.
+// A convolution kernel: phase 0 packs into job.shared (null when the family does not), phase 1
+// computes.
 struct ConvKernel {
   TaskFunction pack = nullptr;
   TaskFunction run = nullptr;
@@ -43,15 +46,15 @@ struct ConvKernel {
 
 struct DTypeTable {
   int width = 1;  // elements of a vector
-  // Register tiles of the planar kernels (output channels x pixels) and of the channels-last kernels
-  // (pixels x output channels); the second number is a multiple of `width`.
+  // Register tiles of the planar kernels (output channels x pixels) and of the channels-last
+  // kernels (pixels x output channels); the second number is a multiple of `width`.
   Index planar_m = 1, planar_n = 1;
   Index channels_last_m = 1, channels_last_n = 1;
-  ConvKernel conv[kFamilies];  // run == nullptr: this unit leaves the family to another
-  TaskFunction pool_planar = nullptr;         // any strides; vectors along the row where it is contiguous
+  ConvKernel conv[kFamilies];          // run == nullptr: this unit leaves the family to another
+  TaskFunction pool_planar = nullptr;  // any strides; vectors along the row where it is contiguous
   TaskFunction pool_channels_last = nullptr;  // channel stride 1
-  // Runs `count` fused multiply-adds of full vectors on independent accumulators; the returned value
-  // only keeps the work alive. For measuring the ceiling.
+  // Runs `count` fused multiply-adds of full vectors on independent accumulators; the returned
+  // value only keeps the work alive. For measuring the ceiling.
   double (*fma_chain)(Index count) = nullptr;
 };
 

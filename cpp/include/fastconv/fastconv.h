@@ -28,21 +28,23 @@ struct PlanOptions {
   bool keeps_weights = false;  // weights are packed once for many calls, so packing is free
 };
 
-// Fills in what follows from the rest: output sizes, and contiguous NCHW strides of input, weight and
-// output. Call it before setting strides of your own.
+// Fills in what follows from the rest: output sizes, and contiguous NCHW strides of input, weight
+// and output. Call it before setting strides of your own.
 void complete(ConvProblem& problem);
 
-// The same problem with fewer axes, where memory allows: pointwise convolutions over adjoining rows, or
-// over images of one pixel, become one long row. Optional, before planning.
+// The same problem with fewer axes, where memory allows: pointwise convolutions over adjoining
+// rows, or over images of one pixel, become one long row. Optional, before planning.
 void simplify(ConvProblem& problem);
 
 // Sizes that fit together, options in range, products within 64 bits.
 Status validate(const ConvProblem& problem);
 
-// Validates, then decides how to compute. Fails with `unsupported` where options force what cannot be.
+// Validates, then decides how to compute. Fails with `unsupported` where options force what cannot
+// be.
 Status plan_conv(const ConvProblem& problem, const PlanOptions& options, ConvPlan& plan);
 
-// Pointers to element 0 of each array; bias is contiguous and may be null when the problem has none.
+// Pointers to element 0 of each array; bias is contiguous and may be null when the problem has
+// none.
 struct ConvArrays {
   const void* x;
   const void* w;

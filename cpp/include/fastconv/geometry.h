@@ -2,7 +2,8 @@
 //
 // Every function works on one spatial axis. Sizes, strides and dilations are in elements of that
 // axis. All are constexpr and always inlined: instruction-set units compile this header with their
-// own flags, and a shared out-of-line copy could otherwise carry instructions that the machine lacks.
+// own flags, and a shared out-of-line copy could otherwise carry instructions that the machine
+// lacks.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,15 @@ using Index = std::int64_t;
 FASTCONV_GEOMETRY Index floor_div(Index a, Index b) {
   return a >= 0 ? a / b : -((-a + b - 1) / b);
 }
-FASTCONV_GEOMETRY Index ceil_div(Index a, Index b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
-FASTCONV_GEOMETRY Index smaller(Index a, Index b) { return a < b ? a : b; }
-FASTCONV_GEOMETRY Index larger(Index a, Index b) { return a > b ? a : b; }
+FASTCONV_GEOMETRY Index ceil_div(Index a, Index b) {
+  return a >= 0 ? (a + b - 1) / b : -(-a / b);
+}
+FASTCONV_GEOMETRY Index smaller(Index a, Index b) {
+  return a < b ? a : b;
+}
+FASTCONV_GEOMETRY Index larger(Index a, Index b) {
+  return a > b ? a : b;
+}
 
 FASTCONV_GEOMETRY Index greatest_common_divisor(Index a, Index b) {
   while (b != 0) {
@@ -66,7 +73,8 @@ struct Range {
   FASTCONV_GEOMETRY bool empty() const { return lo >= hi; }
 };
 
-// Outputs o in [0, out) whose input o*stride + offset lies in [0, in). `offset` is tap*dilation - pad.
+// Outputs o in [0, out) whose input o*stride + offset lies in [0, in). `offset` is tap*dilation -
+// pad.
 FASTCONV_GEOMETRY Range outputs_inside(Index out, Index in, Index stride, Index offset) {
   if (stride == 1) {  // common, and two divisions cheaper
     const Index first = larger(0, -offset);
@@ -88,11 +96,12 @@ FASTCONV_GEOMETRY Index same_padding_total(Index kernel, Index dilation) {
 }
 
 // One axis of a convolution as a gather: outputs out_start + q*out_step for q in [0, count) read
-// input q*in_step + offset0 + i*offset_step through kernel element tap0 + i*tap_step, i in [0, taps).
+// input q*in_step + offset0 + i*offset_step through kernel element tap0 + i*tap_step, i in [0,
+// taps).
 //
-// A convolution is one such phase per axis. A transposed convolution with stride S has S of them: the
-// outputs of one residue modulo S meet only the kernel elements of one residue modulo
-// S/gcd(S, dilation), at unit steps of the input; so no multiplication by an inserted zero happens.
+// A convolution is one such phase per axis. A transposed convolution with stride S has S of them:
+// the outputs of one residue modulo S meet only the kernel elements of one residue modulo S/gcd(S,
+// dilation), at unit steps of the input; so no multiplication by an inserted zero happens.
 struct AxisPhase {
   Index out_start, out_step, count;
   Index in_step;
@@ -125,12 +134,13 @@ FASTCONV_GEOMETRY AxisPhase transposed_axis(Index phase, Index out, Index kernel
   const Index common = greatest_common_divisor(stride, dilation);
   const Index tap_step = stride / common;
   Index tap0 = 0;
-  while (tap0 < tap_step && tap0 < kernel && (phase + pad_lo - tap0 * dilation) % stride != 0) ++tap0;
+  while (tap0 < tap_step && tap0 < kernel && (phase + pad_lo - tap0 * dilation) % stride != 0)
+    ++tap0;
   const bool met = tap0 < tap_step && tap0 < kernel;
   const Index taps = met ? (kernel - tap0 + tap_step - 1) / tap_step : 0;
   const Index offset0 = met ? floor_div(phase + pad_lo - tap0 * dilation, stride) : 0;
-  return {phase,    stride, phase < out ? (out - phase + stride - 1) / stride : 0,
-          1,        taps,   tap0,
+  return {phase,    stride,  phase < out ? (out - phase + stride - 1) / stride : 0,
+          1,        taps,    tap0,
           tap_step, offset0, -(dilation / common)};
 }
 

@@ -2,22 +2,24 @@
 // the machine and what the caller forced. A plan is plain data; `explain` prints it.
 #pragma once
 
-#include <cstddef>
 #include <fastconv/problem.h>
+#include <cstddef>
 
 namespace fastconv {
 
-// One way through the kernels. An algorithm has several: per memory layout and per class of problem.
+// One way through the kernels. An algorithm has several: per memory layout and per class of
+// problem.
 enum class Family : int {
   plain,                 // direct: scalar loops that take every problem and skip every padded tap
   direct_planar,         // direct: register tile of output channels x flattened pixels, NCHW
+  direct_pixels,         // direct: register tile of broadcast pixels x output channels, NCHW
   direct_channels_last,  // direct: register tile of pixels x output channels, NHWC
   rows,                  // direct: one or few input channels per group, vectors along the row, NCHW
   depthwise_channels_last,  // direct: one channel in and out per group, vectors along channels
   im2col_planar,            // packed panels of unfolded input, NCHW
   im2col_channels_last,     // packed rows of unfolded input, NHWC
 };
-inline constexpr int kFamilies = 7;
+inline constexpr int kFamilies = 8;
 
 const char* family_name(Family family);
 Algorithm family_algorithm(Family family);
@@ -34,9 +36,9 @@ struct ConvPlan {
   std::size_t shared_bytes = 0;   // workspace written in phase 0, read in phase 1
   std::size_t scratch_bytes = 0;  // workspace of each thread
 
-  // Blocking of phase 1. A task computes block_rows x block_cols outputs (of one phase, image, group)
-  // for one of channel_parts shares of the output channels, block_depth input channels (direct) or
-  // rows of the unfolded input (im2col) at a time.
+  // Blocking of phase 1. A task computes block_rows x block_cols outputs (of one phase, image,
+  // group) for one of channel_parts shares of the output channels, block_depth input channels
+  // (direct) or rows of the unfolded input (im2col) at a time.
   Index block_rows = 1, block_cols = 1, channel_parts = 1, block_depth = 1;
   bool reads_in_place = false;  // the input is used where it lies, without packing
 

@@ -50,7 +50,8 @@ struct Vec<float> {
   static bool any_nan(Reg a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }
   static float sum(Reg a) { return _mm512_reduce_add_ps(a); }
   static Reg load_step2(const float* p) {
-    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const Reg high = _mm512_maskz_loadu_ps(0x7fff, p + 16);
     return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, high);
   }

@@ -1,5 +1,5 @@
-// Every generic kernel, in the order in which they need each other. A unit includes this file inside
-// its namespace, after its vec.h.
+// Every generic kernel, in the order in which they need each other. A unit includes this file
+// inside its namespace, after its vec.h.
 // clang-format off: sorting would break the order.
 #include "activation.inl"
 #include "support.inl"
@@ -10,6 +10,7 @@
 #include "conv_im2col_planar.inl"
 #include "channels_last_tile.inl"
 #include "conv_channels_last.inl"
+#include "conv_direct_pixels.inl"
 #include "conv_depthwise_channels_last.inl"
 #include "row_tile.inl"
 #include "conv_rows.inl"

@@ -7,7 +7,8 @@
 // read front to back exactly once per tile.
 //
 // With 32 registers M x V = 6 x 4 suits channel counts in multiples of 64: 24 multiply-adds for 10
-// loads; with 16 registers 6 x 2. It loses to the planar tile where a group has few output channels.
+// loads; with 16 registers 6 x 2. It loses to the planar tile where a group has few output
+// channels.
 
 template <class T>
 struct LastShape {
@@ -16,7 +17,8 @@ struct LastShape {
   static constexpr int n = v * Vec<T>::width;
 };
 
-// Adds `depth` steps to the tile, an M x (V*width) array. The panel's row length is that of a full tile.
+// Adds `depth` steps to the tile, an M x (V*width) array. The panel's row length is that of a full
+// tile.
 template <class T, int V>
 [[gnu::noinline]] static const T* channels_last_tile(const T* const* pixel, const T* panel,
                                                      Index depth, T* tile, bool resume) {
@@ -103,8 +105,7 @@ static void pack_channels_last(const void* context, Index begin, Index end, std:
     for (Index z = 0; z < p.kernel[0]; ++z) {
       for (Index r = 0; r < p.kernel[1]; ++r) {
         for (Index s = 0; s < p.kernel[2]; ++s, ++tap) {
-          const T* from =
-              w + z * p.w.spatial[0] + r * p.w.spatial[1] + s * p.w.spatial[2];
+          const T* from = w + z * p.w.spatial[0] + r * p.w.spatial[1] + s * p.w.spatial[2];
           T* run = to + tap * in_channels * width;
           for (Index c = 0; c < in_channels; ++c, run += width) {
             copy_strided(run, from + c * w_in, w_out, panel.channels);
@@ -118,8 +119,8 @@ static void pack_channels_last(const void* context, Index begin, Index end, std:
 
 // Bias, activation and NaN watch, then M pixels of one panel to the output.
 template <class T>
-static void channels_last_store(T* tile, int pixels, const Panel& panel, T* const* y,
-                                const T* bias, Activation activation, unsigned char* saw_nan) {
+static void channels_last_store(T* tile, int pixels, const Panel& panel, T* const* y, const T* bias,
+                                Activation activation, unsigned char* saw_nan) {
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
   bool nan = false;

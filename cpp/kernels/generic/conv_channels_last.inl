@@ -1,11 +1,11 @@
-// Direct and im2col convolution, NHWC: any stride, dilation, padding, groups, 1-D to 3-D, forward and
-// transposed; the input's channel stride is 1, and so is the output's.
+// Direct and im2col convolution, NHWC: any stride, dilation, padding, groups, 1-D to 3-D, forward
+// and transposed; the input's channel stride is 1, and so is the output's.
 //
 // Loop order of a task: panels of output channels > tiles of pixels > kernel elements > input
-// channels. Direct reads each pixel's channels where they lie; a padded pixel's pointer leads to a row
-// of zeros. im2col copies the runs of all kernel elements of a block of pixels behind each other
-// first, so that the innermost loop is one long run: that pays where runs are short (few input
-// channels), and costs a copy of kernel-size times the input elsewhere.
+// channels. Direct reads each pixel's channels where they lie; a padded pixel's pointer leads to a
+// row of zeros. im2col copies the runs of all kernel elements of a block of pixels behind each
+// other first, so that the innermost loop is one long run: that pays where runs are short (few
+// input channels), and costs a copy of kernel-size times the input elsewhere.
 //
 // A panel's weights stay in the second-level cache while the task's pixels pass; the pixels' inputs
 // stay in the first-level cache for the length of a tile. Against packing the input as the planar
@@ -104,7 +104,8 @@ struct LastTask {
     }
   }
 
-  // One run where the packed weights of the phase's kernel elements follow each other, else one each.
+  // One run where the packed weights of the phase's kernel elements follow each other, else one
+  // each.
   void multiply_unfolded(const Panel& panel, const T* packed, Index length, const T* block) const {
     constexpr int M = LastShape<T>::m;
     const T* from[M];
@@ -138,15 +139,13 @@ template <class T, bool Unfold>
 static void channels_last_task(const ConvJob& job, const GridTask& task, Carver carver) {
   constexpr int M = LastShape<T>::m;
   const ConvProblem& p = *job.problem;
-  const Index length =
-      p.group_in() * task.axis[0].taps * task.axis[1].taps * task.axis[2].taps;
+  const Index length = p.group_in() * task.axis[0].taps * task.axis[1].taps * task.axis[2].taps;
   LastTask<T> work{
       p,
       task,
       static_cast<const T*>(job.x) + input_origin(p, task),
       static_cast<T*>(job.y) + output_origin(p, task),
-      job.bias == nullptr ? nullptr
-                          : static_cast<const T*>(job.bias) + task.group * p.group_out(),
+      job.bias == nullptr ? nullptr : static_cast<const T*>(job.bias) + task.group * p.group_out(),
       reinterpret_cast<const T*>(job.shared) + task.group * group_panels_size<T>(p),
       carver.take<T>(M * LastShape<T>::n),
       nullptr,
@@ -196,8 +195,7 @@ static void channels_last(const void* context, Index begin, Index end, std::byte
   const ConvJob& job = *static_cast<const ConvJob*>(context);
   const Grid grid = pixel_grid(*job.problem, job.plan->block_cols);
   for (Index i = begin; i < end; ++i) {
-    channels_last_task<T, Unfold>(job,
-                                  grid_task(*job.problem, *job.plan, grid, LastShape<T>::n, i),
+    channels_last_task<T, Unfold>(job, grid_task(*job.problem, *job.plan, grid, LastShape<T>::n, i),
                                   Carver{scratch});
   }
 }

@@ -2,10 +2,10 @@
 // 1-D to 3-D; channel strides of input and output are 1.
 //
 // Loop order of a task: output pixels of a block of columns, four at a time > vectors of channels >
-// kernel elements. Four accumulators stay in registers; each kernel element's weights are loaded once
-// for the four pixels, from a copy packed as [element][channel]. Padded kernel elements are skipped
-// pixel by pixel, so padding is never multiplied. The input rows that a task needs stay in the
-// first- or second-level cache between kernel rows.
+// kernel elements. Four accumulators stay in registers; each kernel element's weights are loaded
+// once for the four pixels, from a copy packed as [element][channel]. Padded kernel elements are
+// skipped pixel by pixel, so padding is never multiplied. The input rows that a task needs stay in
+// the first- or second-level cache between kernel rows.
 //
 // Against one pixel at a time it saves three of four weight loads. It loses to the row kernel where
 // channels do not fill a vector.
@@ -18,10 +18,10 @@ static void pack_depthwise(const void* context, Index begin, Index end, std::byt
   for (Index tap = begin; tap < end; ++tap) {
     const Index s = tap % p.kernel[2], r = tap / p.kernel[2] % p.kernel[1];
     const Index z = tap / (p.kernel[2] * p.kernel[1]);
-    copy_strided(reinterpret_cast<T*>(job.shared) + tap * p.groups,
-                 static_cast<const T*>(job.w) + z * p.w.spatial[0] + r * p.w.spatial[1] +
-                     s * p.w.spatial[2],
-                 group_stride, p.groups);
+    copy_strided(
+        reinterpret_cast<T*>(job.shared) + tap * p.groups,
+        static_cast<const T*>(job.w) + z * p.w.spatial[0] + r * p.w.spatial[1] + s * p.w.spatial[2],
+        group_stride, p.groups);
   }
 }
 
@@ -76,8 +76,7 @@ static void depthwise_channels_last_task(const ConvJob& job, const GridTask& tas
     for (Index c = 0; c < p.groups; c += W) {
       const int width = static_cast<int>(smaller(W, p.groups - c));
       typename Vt::Reg acc[kPixels];
-      const typename Vt::Reg start =
-          bias == nullptr ? Vt::zero() : Vt::load_first(bias + c, width);
+      const typename Vt::Reg start = bias == nullptr ? Vt::zero() : Vt::load_first(bias + c, width);
       for (int m = 0; m < kPixels; ++m) acc[m] = start;
       if (width == W && !padded) {
         for (Index t = 0; t < met; ++t) {

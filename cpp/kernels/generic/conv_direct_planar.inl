@@ -1,35 +1,43 @@
-// Direct convolution, NCHW: any stride, dilation, padding, groups, 1-D to 3-D, forward and transposed.
+// Direct convolution, NCHW: any stride, dilation, padding, groups, 1-D to 3-D, forward and
+// transposed.
 //
-// Loop order of a task, with packed weights: blocks of input channels > pack the block's input > pixels >
-// output channels, with the register tile of planar_tile.inl innermost. A block has as many channels as
-// one tile of pixels can read from the first-level cache, where they stay while all output channels pass
-// over them; the weights stream from the second level, a sixth of the bytes. Partial sums wait in the
-// output between blocks. With weights where they lie: all input channels at once, pixels innermost,
-// so that each stream of weights is long and is read from memory once.
+// Loop order of a task, with packed weights: blocks of input channels > pack the block's input >
+// pixels > output channels, with the register tile of planar_tile.inl innermost. A block has as
+// many channels as one tile of pixels can read from the first-level cache, where they stay while
+// all output channels pass over them; the weights stream from the second level, a sixth of the
+// bytes. Partial sums wait in the output between blocks. With weights where they lie: all input
+// channels at once, pixels innermost, so that each stream of weights is long and is read from
+// memory once.
 //
 // A pointwise convolution reads its input in place.
 //
 // Rows are flattened: the zeros right of a row are the zeros left of the next, so a tile runs on
-// over row ends and 7-pixel rows fill 16-wide vectors (7 of 8 positions useful). Kernel rows that lie
-// outside the input for a whole tile are skipped.
+// over row ends and 7-pixel rows fill 16-wide vectors (7 of 8 positions useful). Kernel rows that
+// lie outside the input for a whole tile are skipped.
 //
-// Against a loop over whole vectors per row (measured, 3x3 512->512 @7x7): twice as fast. It loses to
-// im2col where dilation makes the pitch much longer than a row, and to the row kernel where a group has
-// one input and few output channels.
+// Against a loop over whole vectors per row (measured, 3x3 512->512 @7x7): twice as fast. It loses
+// to im2col where dilation makes the pitch much longer than a row, and to the row kernel where a
+// group has one input and few output channels.
 
-// Runs of kernel elements (a kernel row, where its elements read at a fixed step, else one element) for
-// one task, and which output rows each of them reaches.
+// Runs of kernel elements (a kernel row, where its elements read at a fixed step, else one element)
+// for one task, and which output rows each of them reaches.
 struct RunTable {
   Index* w;
   Index* x;
   Range* rows;  // output rows, of the block, whose input row exists
   Index count;
-  bool all_rows;  // every run reaches every row
+  bool all_rows;                 // every run reaches every row
   Index length, x_step, w_step;  // of a run
 
   static RunTable carve(Carver& carver, Index capacity) {
-    return {carver.take<Index>(capacity), carver.take<Index>(capacity),
-            carver.take<Range>(capacity), 0, true, 1, 0, 0};
+    return {carver.take<Index>(capacity),
+            carver.take<Index>(capacity),
+            carver.take<Range>(capacity),
+            0,
+            true,
+            1,
+            0,
+            0};
   }
 };
 
@@ -47,8 +55,8 @@ static inline PackedStrip packed_strip(const ConvProblem& p, const GridTask& tas
   // Zeros that every row's end shares with the next row's start.
   Index shared = s.cols.length - (task.cols.hi - task.cols.lo);
   for (Index c = 0; c < s.cols.copies; ++c) {
-    const Range inside = outputs_inside(s.cols.length, p.in[2], s.cols.step,
-                                        s.cols.input_start(task.cols.lo, c));
+    const Range inside =
+        outputs_inside(s.cols.length, p.in[2], s.cols.step, s.cols.input_start(task.cols.lo, c));
     const Index right = s.cols.length - inside.hi;
     shared = smaller(shared, inside.empty() ? 0 : smaller(inside.lo, right));
   }
@@ -93,13 +101,14 @@ static void pack_plane(const ConvProblem& p, const GridTask& task, const PackedS
 }
 
 static inline void list_runs(const ConvProblem& p, const GridTask& task, const PackedStrip& s,
-                             Range depth_taps, const Axes& weight, RunTable& runs) {
+                             Range depth_taps, const Axes& weight, bool whole_rows,
+                             RunTable& runs) {
   const AxisPhase& d = task.axis[0];
   const AxisPhase& h = task.axis[1];
   const AxisPhase& w = task.axis[2];
   const Index rows = task.rows.hi - task.rows.lo;
   // One copy of the columns: the elements of a kernel row lie a fixed step apart.
-  const bool rows_run = s.cols.copies == 1 && w.taps > 0;
+  const bool rows_run = whole_rows && s.cols.copies == 1 && w.taps > 0;
   const Index starts = rows_run ? 1 : w.taps;
   runs.count = 0;
   runs.all_rows = true;
@@ -170,7 +179,7 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
   const T* bias = static_cast<const T*>(job.bias);
   const Index first_channel = task.group * p.group_out();
   const Index in_channels = p.group_in();
-  list_runs(p, task, strip, depth_taps, weights.spatial, runs);
+  list_runs(p, task, strip, depth_taps, weights.spatial, true, runs);
   PieceList<T> pieces;
   PlanarStep<T> step{};
   step.w_out = weights.out;

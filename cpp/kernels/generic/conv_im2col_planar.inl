@@ -3,13 +3,14 @@
 //
 // Loop order of a task: blocks of rows of the unfolded input (one row per input channel and kernel
 // element) > unfold the block for the task's pixels, as panels one register tile wide > panels >
-// output channels, with the register tile of planar_tile.inl innermost. Panel and weights are read front
-// to back from the second-level cache. Partial sums wait in the output between blocks of rows.
+// output channels, with the register tile of planar_tile.inl innermost. Panel and weights are read
+// front to back from the second-level cache. Partial sums wait in the output between blocks of
+// rows.
 //
 // Against the direct kernel it unfolds every input element once per kernel element, but its vectors
-// are aligned where the direct kernel's straddle cache lines, and tiles hold only real outputs where
-// flattened rows hold padding: it wins with many output channels, and where dilation makes rows much
-// longer than what they hold.
+// are aligned where the direct kernel's straddle cache lines, and tiles hold only real outputs
+// where flattened rows hold padding: it wins with many output channels, and where dilation makes
+// rows much longer than what they hold.
 
 // One run of consecutive pixels of a tile that lie in one output row.
 struct PixelRun {
@@ -36,8 +37,9 @@ struct PixelRuns {
   }
 };
 
-// What one kernel element of any channel contributes to a panel: runs of pixels whose inputs are a fixed
-// step apart in memory. Pixels without a run lie on padding. Worked out once for all channels.
+// What one kernel element of any channel contributes to a panel: runs of pixels whose inputs are a
+// fixed step apart in memory. Pixels without a run lie on padding. Worked out once for all
+// channels.
 template <class T>
 struct UnfoldedRow {
   struct Run {
@@ -86,7 +88,8 @@ struct UnfoldedRow {
   }
 };
 
-// Rows j0 .. j0+depth of the unfolded input, for one panel. Row j is channel j / taps, element j % taps.
+// Rows j0 .. j0+depth of the unfolded input, for one panel. Row j is channel j / taps, element j %
+// taps.
 template <class T>
 static void unfold_panel(const ConvProblem& p, const AxisPhase* axis, const PixelRuns<T>& pixels,
                          const T* x, Index j0, Index depth, T* panel) {
@@ -99,7 +102,8 @@ static void unfold_panel(const ConvProblem& p, const AxisPhase* axis, const Pixe
                               element / axis[2].taps % axis[1].taps, element % axis[2].taps};
     row.build(p, axis, tap, pixels);
     const T* channel = x + (j0 + t) / taps * p.x.channel;
-    for (Index j = t; j < depth; j += taps, channel += p.x.channel) row.copy(channel, panel + j * N);
+    for (Index j = t; j < depth; j += taps, channel += p.x.channel)
+      row.copy(channel, panel + j * N);
   }
 }
 

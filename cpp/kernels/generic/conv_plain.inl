@@ -1,9 +1,9 @@
 // Direct convolution in plain loops: takes every problem and every memory layout.
 //
 // Loop order: outputs, then input channels, then the kernel elements that meet the input. One
-// accumulator. Padding is never touched, so an infinite weight over padding gives no NaN: the caller
-// comes back to this kernel when one of the fast ones may have multiplied padding with such a weight.
-// It loses everywhere else, by one to two orders of magnitude.
+// accumulator. Padding is never touched, so an infinite weight over padding gives no NaN: the
+// caller comes back to this kernel when one of the fast ones may have multiplied padding with such
+// a weight. It loses everywhere else, by one to two orders of magnitude.
 
 template <class T>
 static T plain_sum(const ConvProblem& p, const GridTask& task, const T* x, const T* w, Index row,
@@ -42,8 +42,8 @@ static void plain(const void* context, Index begin, Index end, std::byte*) {
     const GridTask task = grid_task(p, *job.plan, grid, 1, i);
     const T* x = static_cast<const T*>(job.x) + input_origin(p, task);
     for (Index k = task.out_channels.lo; k < task.out_channels.hi; ++k) {
-      const T* w = static_cast<const T*>(job.w) + weight_origin(p, task.group) +
-                   k * weight_out_stride(p);
+      const T* w =
+          static_cast<const T*>(job.w) + weight_origin(p, task.group) + k * weight_out_stride(p);
       const T bias = job.bias == nullptr
                          ? T(0)
                          : static_cast<const T*>(job.bias)[task.group * p.group_out() + k];
@@ -53,8 +53,8 @@ static void plain(const void* context, Index begin, Index end, std::byte*) {
           const T sum = plain_sum(p, task, x, w, r, c) + bias;
           T out[Vec<T>::width];
           Vec<T>::store(out, activate<T>(Vec<T>::set(sum), p.activation));
-          y[r * task.axis[1].out_step * p.y.spatial[1] + c * task.axis[2].out_step * p.y.spatial[2]] =
-              out[0];
+          y[r * task.axis[1].out_step * p.y.spatial[1] +
+            c * task.axis[2].out_step * p.y.spatial[2]] = out[0];
         }
       }
     }

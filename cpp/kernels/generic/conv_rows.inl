@@ -1,17 +1,17 @@
 // Direct convolution along rows, NCHW: for groups with one or few input channels and one to three
 // output channels (image filters, depthwise), 1-D to 3-D, any stride and dilation, every boundary.
 //
-// Loop order of a task: pack a strip of padded rows > output rows in blocks of R > vectors along the
-// row in blocks of V > input rows > columns of the kernel (row_tile.inl). An input vector, once
-// loaded, is multiplied with up to R weights, one for each output row that it reaches; R*V accumulators
-// stay in registers for the whole kernel. The strip stays in the first- or second-level cache. Small
-// planes are one task each: what depends on their size alone is worked out once for a thread's run of
-// tasks, and the zeros around them are written once.
+// Loop order of a task: pack a strip of padded rows > output rows in blocks of R > vectors along
+// the row in blocks of V > input rows > columns of the kernel (row_tile.inl). An input vector, once
+// loaded, is multiplied with up to R weights, one for each output row that it reaches; R*V
+// accumulators stay in registers for the whole kernel. The strip stays in the first- or
+// second-level cache. Small planes are one task each: what depends on their size alone is worked
+// out once for a thread's run of tasks, and the zeros around them are written once.
 //
-// Against one output row at a time it saves (R-1)/R of the loads, which are unaligned and as many as the
-// multiply-adds otherwise (measured on 15x15, 1080x1920: 1.8 times as fast). Outputs whose rows are a
-// multiple of the dilation apart share inputs, so the block takes those. It loses where many output
-// channels read the same input: that is the planar kernel's work.
+// Against one output row at a time it saves (R-1)/R of the loads, which are unaligned and as many
+// as the multiply-adds otherwise (measured on 15x15, 1080x1920: 1.8 times as fast). Outputs whose
+// rows are a multiple of the dilation apart share inputs, so the block takes those. It loses where
+// many output channels read the same input: that is the planar kernel's work.
 
 // Maps a position outside [0, n) into it; -1 where the boundary is a constant.
 static inline Index boundary_index(Index i, Index n, Boundary boundary) {
@@ -66,8 +66,8 @@ struct RowStrip {
     }
   }
 
-  // The same, continued by the boundary rule: the image goes on by whole pixels of samples_per_pixel
-  // interleaved samples.
+  // The same, continued by the boundary rule: the image goes on by whole pixels of
+  // samples_per_pixel interleaved samples.
   void pack_continued(const ConvProblem& p, const T* row, T* to) const {
     pack(p, row, to, false);
     const Index samples = p.samples_per_pixel;
@@ -115,7 +115,8 @@ class RowsTask {
     input_ = carver.take<const T*>(spacing_ * (RowShape<T>::rows - 1) + h().taps);
     packed_row_ = carver.take<T*>(strip_rows_);
     tile_ = carver.take<T>(RowShape<T>::rows * kBlock);
-    // Several planes add up in a buffer the size of the task's outputs; one plane goes straight out.
+    // Several planes add up in a buffer the size of the task's outputs; one plane goes straight
+    // out.
     if (planes_ > 1) sums_ = carver.take<T>(height_ * sums_row());
     place_rows(carver.take<T>(0));
   }
@@ -199,7 +200,8 @@ class RowsTask {
                             p_.w.spatial[1],
                             p_.w.spatial[2]};
     const bool first = plane == 0, last = plane == planes_ - 1;
-    // Output rows `apart` apart read input rows a multiple of the dilation apart, so they share them.
+    // Output rows `apart` apart read input rows a multiple of the dilation apart, so they share
+    // them.
     for (Index start = 0; start < smaller(apart_, height_); ++start) {
       const Index members = ceil_div(height_ - start, apart_);
       for (Index i = 0; i < members;) {

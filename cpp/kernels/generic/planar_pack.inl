@@ -1,9 +1,10 @@
-// Weights of the planar kernels, packed: the M weights that a register tile broadcasts in one step lie
-// next to each other, [output channel block][input channel][kernel element][M].
+// Weights of the planar kernels, packed: the M weights that a register tile broadcasts in one step
+// lie next to each other, [output channel block][input channel][kernel element][M].
 //
 // Read where they lie, M streams of weights are far apart, and short once input channels are
 // blocked: the hardware prefetcher loses them (measured on 128->128 @28x28: a fifth of the time).
-// Packing reads and writes every weight once, so `choose` asks for it only where enough pixels share it.
+// Packing reads and writes every weight once, so `choose` asks for it only where enough pixels
+// share it.
 
 template <class T>
 using Quad [[gnu::vector_size(4 * sizeof(T))]] = T;
@@ -72,10 +73,10 @@ static void pack_planar(const void* context, Index begin, Index end, std::byte*)
           for (Index z = 0; z < p.kernel[0]; ++z) {
             for (Index r = 0; r < p.kernel[1]; ++r) {
               for (Index s = 0; s < p.kernel[2]; ++s, ++tap) {
-                copy_strided(to + (c * taps + tap) * rows,
-                             from + c * w_in + z * p.w.spatial[0] + r * p.w.spatial[1] +
-                                 s * p.w.spatial[2],
-                             w_out, rows);
+                copy_strided(
+                    to + (c * taps + tap) * rows,
+                    from + c * w_in + z * p.w.spatial[0] + r * p.w.spatial[1] + s * p.w.spatial[2],
+                    w_out, rows);
               }
             }
           }
@@ -99,14 +100,22 @@ struct PlanarWeights {
     const Index taps = p.kernel.product(), per_channel = p.group_in() * taps;
     if (job.plan->shared_bytes != 0) {
       return {reinterpret_cast<const T*>(job.shared) + group * p.group_out() * per_channel,
-              true, 1, taps, per_channel, {{p.kernel[1] * p.kernel[2], p.kernel[2], 1}}};
+              true,
+              1,
+              taps,
+              per_channel,
+              {{p.kernel[1] * p.kernel[2], p.kernel[2], 1}}};
     }
     return {static_cast<const T*>(job.w) + weight_origin(p, group),
-            false, weight_out_stride(p), weight_in_stride(p), per_channel, p.w.spatial};
+            false,
+            weight_out_stride(p),
+            weight_in_stride(p),
+            per_channel,
+            p.w.spatial};
   }
 
-  // Points a step at `rows` output channels from k on, input channel c. Offsets of kernel elements and
-  // planes, in weights, grow by `scale(rows)` where rows are interleaved.
+  // Points a step at `rows` output channels from k on, input channel c. Offsets of kernel elements
+  // and planes, in weights, grow by `scale(rows)` where rows are interleaved.
   const T* at(Index k, int rows, Index c) const {
     return packed ? base + k * per_channel + c * in * rows : base + k * out + c * in;
   }

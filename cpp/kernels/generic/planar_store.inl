@@ -1,9 +1,9 @@
 // From a finished register tile to the output: bias, activation, NaN watch, and the cut into rows.
 //
-// A tile whose positions are all kept and adjoin in memory is computed in the output itself; any other
-// goes through a buffer. A tile covers consecutive positions of a flattened grid whose row pitch may exceed the row length;
-// positions past a row's end are thrown away here. The cut is worked out once per tile of pixels and
-// used for all its output channels.
+// A tile whose positions are all kept and adjoin in memory is computed in the output itself; any
+// other goes through a buffer. A tile covers consecutive positions of a flattened grid whose row
+// pitch may exceed the row length; positions past a row's end are thrown away here. The cut is
+// worked out once per tile of pixels and used for all its output channels.
 
 // Elements lo..hi-1 of vector `vector` of a tile go to y + at + (element)*step.
 struct Piece {
@@ -54,7 +54,8 @@ struct PieceList {
     for (Index row = first / grid.pitch; row < grid.rows && row * grid.pitch < stop; ++row) {
       const Index start = row * grid.pitch;
       const Index lo = larger(first, start), hi = smaller(stop, start + grid.cols);
-      if (lo < hi) add(lo - first, hi - lo, row * grid.y_row + (lo - start) * grid.y_col, grid.y_col);
+      if (lo < hi)
+        add(lo - first, hi - lo, row * grid.y_row + (lo - start) * grid.y_col, grid.y_col);
     }
   }
 };
@@ -85,7 +86,7 @@ template <class T>
 struct PlanarEpilogue {
   const T* bias;  // of the tile's first output channel; null without
   Activation activation;
-  bool last;                // the sums are complete
+  bool last;               // the sums are complete
   unsigned char* saw_nan;  // null when no padding is multiplied
 };
 

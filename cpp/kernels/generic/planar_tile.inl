@@ -1,12 +1,13 @@
 // The register tile of all NCHW kernels: M output channels x V vectors of pixels.
 //
-// Loop order: input planes, then runs of kernel elements, then the steps of a run, which are a fixed
-// distance apart in input and weights; one step multiplies V pixel vectors with M broadcast weights into
-// M*V accumulators that stay in registers from the first step to the last. Kernel elements in runs, not
-// each from a table, save four integer instructions of a step's forty (measured: a tenth).
-// The input vectors are read unaligned where the pixels lie (a packed block or the input itself), the
-// weights either where the caller keeps them, as M streams, or packed (planar_pack.inl): packing costs
-// as much as the convolution on deep layers at batch 1, and pays from some hundred pixels on.
+// Loop order: input planes, then runs of kernel elements, then the steps of a run, which are a
+// fixed distance apart in input and weights; one step multiplies V pixel vectors with M broadcast
+// weights into M*V accumulators that stay in registers from the first step to the last. Kernel
+// elements in runs, not each from a table, save four integer instructions of a step's forty
+// (measured: a tenth). The input vectors are read unaligned where the pixels lie (a packed block or
+// the input itself), the weights either where the caller keeps them, as M streams, or packed
+// (planar_pack.inl): packing costs as much as the convolution on deep layers at batch 1, and pays
+// from some hundred pixels on.
 //
 // With 32 registers M x V = 8 x 3 leaves 24 accumulators, 3 inputs and a weight: 24 multiply-adds
 // for 11 loads. With 16 registers 4 x 3: 12 for 7. A single output channel would need a load per
@@ -25,7 +26,7 @@ struct PlanarStep {
   Index runs;
   Index length;          // steps of a run
   Index x_step, w_step;  // between the steps of a run
-  int last;  // elements of the last vector that may be read, when Partial
+  int last;              // elements of the last vector that may be read, when Partial
 };
 
 template <class T>
@@ -45,17 +46,20 @@ struct TileRows {
 
 // Adds all steps to the tile; starts from zero unless `resume`.
 template <class T, int M, int V, bool Partial>
-[[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, TileRows<T> tile, bool resume) {
+[[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, TileRows<T> tile,
+                                          bool resume) {
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
   typename Vt::Reg acc[M][V];
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) acc[m][v] = resume ? Vt::load(tile.at + m * tile.row + v * W) : Vt::zero();
+    for (int v = 0; v < V; ++v)
+      acc[m][v] = resume ? Vt::load(tile.at + m * tile.row + v * W) : Vt::zero();
   }
-  // Weight streams are addressed in threes, base + {0, 1, 2}*row, which x86 does in the load itself:
-  // one pointer per stream would not fit into the integer registers (measured: a tenth slower).
+  // Weight streams are addressed in threes, base + {0, 1, 2}*row, which x86 does in the load
+  // itself: one pointer per stream would not fit into the integer registers (measured: a tenth
+  // slower).
   constexpr auto kSize = static_cast<Index>(sizeof(T));
   const char* plane = reinterpret_cast<const char*>(step.x);
   const char* weights = reinterpret_cast<const char*>(step.w);
@@ -76,7 +80,8 @@ template <class T, int M, int V, bool Partial>
         typename Vt::Reg in[V];
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
-          in[v] = Partial && v == V - 1 ? Vt::load_first(x + v * W, step.last) : Vt::load(x + v * W);
+          in[v] =
+              Partial && v == V - 1 ? Vt::load_first(x + v * W, step.last) : Vt::load(x + v * W);
         }
 #pragma GCC unroll 8
         for (int m = 0; m < M; ++m) {

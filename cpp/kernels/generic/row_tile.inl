@@ -1,9 +1,9 @@
 // The register tile of the row kernel: R output rows x V vectors along them.
 //
-// Loop order: input rows, then kernel columns. Output row i of a block reads packed row spacing*i + k
-// for kernel row k, so an input row reaches up to R output rows, each with its own weight. For kernels
-// of 3, 5 and 7 rows at spacing 1 or 2 the input rows are unrolled, so that which output rows a
-// vector reaches is known when compiling; other kernels decide it once per input row.
+// Loop order: input rows, then kernel columns. Output row i of a block reads packed row spacing*i +
+// k for kernel row k, so an input row reaches up to R output rows, each with its own weight. For
+// kernels of 3, 5 and 7 rows at spacing 1 or 2 the input rows are unrolled, so that which output
+// rows a vector reaches is known when compiling; other kernels decide it once per input row.
 
 template <class T>
 struct RowShape {
@@ -24,8 +24,8 @@ struct RowBlock {
 // The kernel columns of one input row, for output rows i in [lo, hi] of which row i has weights at
 // w - i*back.
 template <class T, int R, int V>
-static inline void row_columns(const RowBlock<T>& block, const T* row, const T* w, Index back, int lo,
-                               int hi, typename Vec<T>::Reg (&acc)[R][V]) {
+static inline void row_columns(const RowBlock<T>& block, const T* row, const T* w, Index back,
+                               int lo, int hi, typename Vec<T>::Reg (&acc)[R][V]) {
   using Vt = Vec<T>;
   for (Index s = 0; s < block.kernel_cols; ++s, w += block.w_col) {
     const T* x = row + block.col_at[s];
@@ -57,8 +57,7 @@ static inline void load_rows(typename Vec<T>::Reg (&acc)[R][V], const T* tile, b
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      acc[i][v] =
-          resume ? Vec<T>::load(tile + (i * V + v) * Vec<T>::width) : Vec<T>::zero();
+      acc[i][v] = resume ? Vec<T>::load(tile + (i * V + v) * Vec<T>::width) : Vec<T>::zero();
     }
   }
 }
@@ -120,13 +119,18 @@ static inline void row_tile_of(int vectors, const RowBlock<T>& block, Index at, 
                                bool resume) {
   if constexpr (R <= 4) {
     if (block.spacing == 1) {
-      if (block.kernel_rows == 3) return row_tile_fixed_of<T, 3, 1, R>(vectors, block, at, tile, resume);
-      if (block.kernel_rows == 5) return row_tile_fixed_of<T, 5, 1, R>(vectors, block, at, tile, resume);
-      if (block.kernel_rows == 7) return row_tile_fixed_of<T, 7, 1, R>(vectors, block, at, tile, resume);
+      if (block.kernel_rows == 3)
+        return row_tile_fixed_of<T, 3, 1, R>(vectors, block, at, tile, resume);
+      if (block.kernel_rows == 5)
+        return row_tile_fixed_of<T, 5, 1, R>(vectors, block, at, tile, resume);
+      if (block.kernel_rows == 7)
+        return row_tile_fixed_of<T, 7, 1, R>(vectors, block, at, tile, resume);
     }
     if (block.spacing == 2) {
-      if (block.kernel_rows == 3) return row_tile_fixed_of<T, 3, 2, R>(vectors, block, at, tile, resume);
-      if (block.kernel_rows == 5) return row_tile_fixed_of<T, 5, 2, R>(vectors, block, at, tile, resume);
+      if (block.kernel_rows == 3)
+        return row_tile_fixed_of<T, 3, 2, R>(vectors, block, at, tile, resume);
+      if (block.kernel_rows == 5)
+        return row_tile_fixed_of<T, 5, 2, R>(vectors, block, at, tile, resume);
     }
   }
   if constexpr (RowShape<T>::vectors >= 4) {
@@ -147,8 +151,8 @@ static inline void run_row_tile(int rows, int vectors, const RowBlock<T>& block,
   return row_tile_of<T, 1>(vectors, block, at, tile, resume);
 }
 
-// Output rows of the next block when `left` remain: six only where the kernel is tall enough to reach
-// them all from most input rows.
+// Output rows of the next block when `left` remain: six only where the kernel is tall enough to
+// reach them all from most input rows.
 template <class T>
 static inline int row_count(Index left, Index kernel_rows) {
   if (RowShape<T>::rows >= 6 && left >= 6 && kernel_rows > 7) return 6;
