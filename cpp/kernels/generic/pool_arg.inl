@@ -170,7 +170,8 @@ static void pool_arg_store(const PoolJob& job, const PoolAxis* axes, const PoolR
   const Index line = high.step * p.in[2], slice = deep.step * p.in[1] * p.in[2];
   for (Index o = 0; o < count; ++o) {
     const Index number = static_cast<Index>(won.numbers[o]);
-    const Index d = deep.count == 1 ? 0 : number / high.count, h = number - d * high.count;
+    // A window may meet no row at all; pool_arg_one then says so.
+    const Index d = deep.count == 1 ? 0 : number / larger(1, high.count), h = number - d * high.count;
     positions[o * position_step] = origin + d * slice + h * line + o * wide.stride +
                                    static_cast<Index>(won.columns[o]) * wide.dilation;
   }
