@@ -35,7 +35,7 @@ inline constexpr Setting kSettings[] = {
     {Arrangement::reversed, Arrangement::planar, Arrangement::reversed, Guard::before, false},
 };
 
-// The element type's name and epsilon, and the value as the type holds it.
+// The element type as problems name it.
 template <class T>
 constexpr DType dtype_of() {
   return sizeof(T) == 4 ? DType::float32 : DType::float64;
