@@ -171,7 +171,8 @@ static void pool_arg_store(const PoolJob& job, const PoolAxis* axes, const PoolR
   for (Index o = 0; o < count; ++o) {
     const Index number = static_cast<Index>(won.numbers[o]);
     // A window may meet no row at all; pool_arg_one then says so.
-    const Index d = deep.count == 1 ? 0 : number / larger(1, high.count), h = number - d * high.count;
+    const Index d = deep.count == 1 ? 0 : number / larger(1, high.count);
+    const Index h = number - d * high.count;
     positions[o * position_step] = origin + d * slice + h * line + o * wide.stride +
                                    static_cast<Index>(won.columns[o]) * wide.dilation;
   }
