@@ -12,9 +12,10 @@ import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
 from fastconv import _geometry
 from fastconv.benchmarks.problem import Problem
-from numpy.typing import DTypeLike, NDArray
 
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "hardswish")
 # One, and one less, equal and one more than the vectors and register tiles of the kernels.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
 from fastconv.errors import ArgumentTypeError, OptionError, ShapeError
 
 Ints = tuple[int, ...]

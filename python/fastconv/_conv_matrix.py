@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from fastconv import _arguments
 from fastconv._shape_rules import conv_shape
 from fastconv._window import conv_window
 from fastconv.errors import ArgumentTypeError, DTypeError, OutOfMemoryError, ShapeError
-from numpy.typing import NDArray
 
 
 def conv_matrix(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from fastconv import reference
 from fastconv._geometry import (
     Layer,

@@ -2,13 +2,14 @@
 
 import math
 
-import cases
 import numpy as np
 import pytest
-from fastconv import reference
-from fastconv._geometry import conv_matrix, output_shape, receptive_field, same_padding
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+import cases
+from fastconv import reference
+from fastconv._geometry import conv_matrix, output_shape, receptive_field, same_padding
 
 small = st.integers(1, 3)
 

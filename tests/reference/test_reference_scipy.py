@@ -1,8 +1,9 @@
 """The reference's image filters against scipy.signal and scipy.ndimage."""
 
-import cases
 import numpy as np
 import pytest
+
+import cases
 from fastconv import reference
 
 signal = pytest.importorskip("scipy.signal")

@@ -1,8 +1,9 @@
 """The reference against PyTorch, over the whole list of problems and in special cases."""
 
-import cases
 import numpy as np
 import pytest
+
+import cases
 from fastconv import reference
 
 torch = pytest.importorskip("torch")

@@ -5,6 +5,7 @@ import importlib
 
 import numpy as np
 import pytest
+
 from fastconv import reference
 from fastconv._geometry import conv_matrix, output_shape, receptive_field, same_padding
 

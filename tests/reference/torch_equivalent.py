@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
-from fastconv._arguments import per_axis
 from torch.nn import functional
+
+from fastconv._arguments import per_axis
 
 _ACTIVATIONS = {
     "relu": torch.relu,

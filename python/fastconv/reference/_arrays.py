@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from fastconv.errors import DTypeError
 from numpy.typing import NDArray
+
+from fastconv.errors import DTypeError
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]

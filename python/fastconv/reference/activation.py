@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from fastconv import _arguments
 from fastconv.reference._arrays import Float64Array, as_float64
 

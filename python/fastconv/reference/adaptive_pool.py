@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+
 from fastconv import _arguments
 from fastconv._arguments import Ints
 from fastconv._shape_rules import adaptive_max_shape, adaptive_shape

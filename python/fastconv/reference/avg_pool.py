@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+
 from fastconv._arguments import Ints
 from fastconv._shape_rules import avg_pool_shape, lp_pool_shape
 from fastconv._window import Window, pool_window

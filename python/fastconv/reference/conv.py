@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from fastconv._shape_rules import conv_shape
 from fastconv._window import conv_window
 from fastconv.errors import ShapeError

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from fastconv._shape_rules import conv_transpose_shape
 from fastconv._window import transposed_window
 from fastconv.reference._arrays import Float64Array, as_float64, batched

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from fastconv import _arguments
 from fastconv._shape_rules import fold_shape, unfold_shape
 from fastconv._window import unfold_window

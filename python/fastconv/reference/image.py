@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+
 from fastconv._shape_rules import filter_shape
 from fastconv._window import Window
 from fastconv.errors import ArgumentTypeError

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from fastconv import _arguments
 from fastconv.reference._arrays import Float64Array, as_float64
 from fastconv.reference.adaptive_pool import (

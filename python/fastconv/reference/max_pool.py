@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 import numpy as np
+
 from fastconv import _arguments
 from fastconv._shape_rules import pool_shape
 from fastconv._window import pool_window

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+
 from fastconv._shape_rules import unpool_shape
 from fastconv.errors import DTypeError, OptionError, ShapeError
 from fastconv.reference._arrays import Float64Array, as_float64, batched
