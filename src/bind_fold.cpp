@@ -238,6 +238,14 @@ PyObject* max_unpool(PyObject*, PyObject* const* args, Py_ssize_t count) {
     check_range(stride, "stride", rank, 1);
     check_range(padding.lo, "padding", rank, 0);
     check_range(padding.hi, "padding", rank, 0);
+    for (int a = kAxes - rank; a < kAxes; ++a) {
+      if (larger(padding.lo[a], padding.hi[a]) > kernel[a] / 2) {
+        fail(ErrorKind::value, "padding must be at most half of the kernel, got " +
+                                   std::to_string(larger(padding.lo[a], padding.hi[a])) +
+                                   " for kernel_size " + std::to_string(kernel[a]) +
+                                   "; pass the options of the max pooling");
+      }
+    }
     if (shape.channels < 1 || shape.spatial.product() < 1) {
       fail(ErrorKind::shape, "x has shape " + x.shape_text() +
                                  "; max_unpool needs at least one channel and one element along "
