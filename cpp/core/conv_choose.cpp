@@ -100,8 +100,9 @@ PlanarCost planar_cost(const ConvProblem& p, const DTypeTable& table) {
   const double useful = rows * static_cast<double>(cols.count);
   const double depths = static_cast<double>(axis_phase(p, 0, 0).count);
   const double loose = packs_weights(p) ? 0.0 : 0.12;
-  return {rounded(rows * pitch) / useful * 1.06 + 4.0 / (k * taps),
-          rounded(useful * depths) / (useful * depths) * (1.0 + loose + 12.0 / k)};
+  const double unfolded = rounded(useful * depths) / (useful * depths) * (1.0 + loose + 12.0 / k);
+  if (in_place(p)) return {rounded(useful) / useful * (1.15 + loose), unfolded};
+  return {rounded(rows * pitch) / useful * 1.06 + 4.0 / (k * taps), unfolded};
 }
 
 // Blocks of a grid axis so that `units * blocks` feeds all threads evenly.
@@ -156,7 +157,8 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
   };
   if (plan.reads_in_place) {
     plan.block_rows = 1;
-    plan.block_depth = panel_depth(m, channels, plan.tile_n);
+    plan.block_depth =
+        plan.shared_bytes != 0 ? panel_depth(m, channels, plan.tile_n) : even_share(channels, 768);
     // The block of pixels that all channels' tiles pass over should stay in the cache.
     const Index fits = larger(plan.tile_n * 4, budget / larger(1, channels));
     Index blocks = ceil_div(cols, fits);
@@ -268,7 +270,7 @@ void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
   const Grid whole = pixel_grid(p, 1);
   const Index pixels = whole.col_blocks;
   const Index unfolded = larger(1, p.group_in() * p.kernel.product());
-  plan.block_depth = panel_depth(m, unfolded, plan.tile_n);
+  plan.block_depth = even_share(unfolded, 768);
   const Index fits =
       larger(1, m.cache / (m.element * plan.block_depth * plan.tile_n)) * plan.tile_n;
   const Index units = p.batch * p.groups * whole.phases.product();
@@ -427,11 +429,14 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
   if (algorithm == Algorithm::im2col) return pick_im2col(p, table, why);
   const Family direct = pick_direct(p, table, why);
   if (algorithm == Algorithm::direct) return direct;
-  if (direct == Family::direct_pixels || (direct == Family::direct_planar && !in_place(p))) {
+  if (direct == Family::direct_pixels || direct == Family::direct_planar) {
     // Broadcasting pixels takes a tenth less than vectors of pixels do (measured).
     const PlanarCost cost = planar_cost(p, table);
     if (cost.im2col < cost.direct * (direct == Family::direct_pixels ? 0.9 : 1.0)) {
-      why = "rows are much shorter than their padded pitch: unfolding wastes fewer multiply-adds";
+      why = in_place(p)
+                ? "many output channels share each input once it lies next to its neighbours"
+                : "rows are much shorter than their padded pitch: unfolding wastes fewer "
+                  "multiply-adds";
       return Family::im2col_planar;
     }
   }
