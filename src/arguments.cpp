@@ -15,6 +15,11 @@ bool is_sequence(PyObject* object) {
   return PyTuple_Check(object) || PyList_Check(object);
 }
 
+bool is_numpy_bool(PyObject* object) {
+  if (PyFloat_Check(object) || PyLong_Check(object)) return false;
+  return py::isinstance(object, py::module_::import("numpy").attr("bool_"));
+}
+
 const char* per_axis(int rank) {
   constexpr const char* kText[] = {"an int or 1 int", "an int or 2 ints", "an int or 3 ints"};
   return kText[rank - 1];
@@ -66,14 +71,12 @@ Index parse_int(PyObject* object, const char* name, const char* allowed) {
 bool parse_bool(PyObject* object, const char* name) {
   if (object == Py_True) return true;
   if (object == Py_False) return false;
-  if (py::isinstance(object, py::module_::import("numpy").attr("bool_"))) {
-    return PyObject_IsTrue(object) == 1;
-  }
+  if (is_numpy_bool(object)) return PyObject_IsTrue(object) == 1;
   fail(ErrorKind::type, std::string(name) + " is " + shown(object) + "; it must be True or False");
 }
 
 double parse_double(PyObject* object, const char* name) {
-  if (!PyBool_Check(object)) {
+  if (!PyBool_Check(object) && !is_numpy_bool(object)) {
     const double value = PyFloat_AsDouble(object);
     if (!(value == -1.0 && PyErr_Occurred())) return value;
     PyErr_Clear();
