@@ -83,7 +83,7 @@ def receptive_field(layers: Iterable[Any]) -> ReceptiveField:
         >>> receptive_field([{"kernel_size": 7, "stride": 2, "padding": 3}, (3, 2, 1)]).size
         (11, 11)
     """
-    if isinstance(layers, str | Mapping) or not isinstance(layers, Iterable):
+    if isinstance(layers, bytes | Mapping) or not _arguments.is_sequence(layers):
         raise ArgumentTypeError(
             f"layers must be a sequence of layers, got {layers!r}; put a single layer into a list"
         )
