@@ -82,7 +82,7 @@ def _filter(
     rotated: bool,
 ) -> Float64Array:
     shape = filter_shape(image.shape, kernel.shape, mode, boundary)
-    if isinstance(fill_value, bool) or not isinstance(fill_value, int | float | np.floating):
+    if isinstance(fill_value, bool) or not isinstance(fill_value, int | float | np.integer | np.floating):
         raise ArgumentTypeError(f"fill_value must be a number, got {fill_value!r}; pass a float")
     margins = tuple(_margins(size, mode, rotated) for size in kernel.shape)
     if boundary != "fill" or fill_value != 0:
