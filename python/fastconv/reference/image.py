@@ -6,6 +6,7 @@ convolve2d:  the same with the kernel rotated by 180 degrees, the convolution of
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -82,7 +83,7 @@ def _filter(
     rotated: bool,
 ) -> Float64Array:
     shape = filter_shape(image.shape, kernel.shape, mode, boundary)
-    if isinstance(fill_value, bool) or not isinstance(fill_value, int | float | np.integer | np.floating):
+    if isinstance(fill_value, bool) or not isinstance(fill_value, Real):
         raise ArgumentTypeError(f"fill_value must be a number, got {fill_value!r}; pass a float")
     margins = tuple(_margins(size, mode, rotated) for size in kernel.shape)
     if boundary != "fill" or fill_value != 0:
