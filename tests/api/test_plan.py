@@ -124,6 +124,23 @@ def test_empty_batch(memory_format: Any) -> None:
     assert fc.explain("conv2d", (0, 2, 5, 5), weight.shape).output_shape == (0, 3, 3, 3)
 
 
+@pytest.mark.parametrize("channels", [2, 40])
+@pytest.mark.parametrize("kernel", [(1, 1), (1, 2), (2, 1)])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 0), (0, 1)])
+def test_phases_that_meet_no_kernel_element(channels: int, kernel: Any, padding: Any) -> None:
+    """With a stride larger than the kernel some outputs of a transposed convolution are bare."""
+    generator = np.random.default_rng(0)
+    x = generator.integers(-3, 4, (2, channels, 30, 31)).astype(np.float32)
+    weight = generator.integers(-3, 4, (channels, channels, *kernel)).astype(np.float32)
+    options = {"stride": 4, "padding": padding, "output_padding": (0, 2)}
+    expected = fc.reference.conv_transpose2d(x, weight, **options)
+    for algorithm in ("auto", "direct", "im2col"):
+        result = fc.conv_transpose2d(x, weight, **options, algorithm=algorithm)
+        np.testing.assert_array_equal(result, expected)
+        planned = fc.plan("conv_transpose2d", x.shape, weight, **options, algorithm=algorithm)
+        np.testing.assert_array_equal(planned(x), expected)
+
+
 BAD = [
     (("conv4d", (1, 1, 9)), fc.OptionError, "op must be one of 'conv1d'"),
     (("max_pool2d", (1, 1, 9)), fc.OptionError, "op must be one of 'conv1d'"),
