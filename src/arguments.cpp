@@ -142,6 +142,9 @@ Padding parse_padding(PyObject* object, int rank, const Axes& kernel, const Axes
              "padding is 'same' and stride is not 1; 'same' keeps the size only "
              "at stride 1: give the padding in numbers");
       }
+      // Sizes that are out of range are refused later, with their own names.
+      Index product = 0;
+      if (kernel[a] < 1 || __builtin_mul_overflow(kernel[a], dilation[a], &product)) continue;
       const Index total = same_padding_total(kernel[a], dilation[a]);
       padding.lo[a] = total / 2;
       padding.hi[a] = total - total / 2;
