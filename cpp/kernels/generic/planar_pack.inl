@@ -2,9 +2,9 @@
 // lie next to each other, [output channel block][input channel][kernel element][M].
 //
 // Read where they lie, M streams of weights are far apart, and short once input channels are
-// blocked: the hardware prefetcher loses them (measured on 128->128 @28x28: a fifth of the time).
-// Packing reads and writes every weight once, so `choose` asks for it only where enough pixels
-// share it.
+// blocked: the hardware prefetcher loses them (measured on a register tile of 128->128 @28x28: an
+// eighth of the time). Packing reads and writes every weight once, so `choose` asks for it only
+// where enough pixels share it.
 
 template <class T>
 using Quad [[gnu::vector_size(4 * sizeof(T))]] = T;
