@@ -201,16 +201,6 @@ class Plan {
   std::string text_;
 };
 
-template <class Result, class Body>
-Result translated(Body&& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    raise(error);
-    throw py::error_already_set();
-  }
-}
-
 }  // namespace
 
 void bind_conv(py::module_& m) {
@@ -225,7 +215,7 @@ void bind_plan(py::module_& m) {
       .def(
           "__call__",
           [](const Plan& plan, py::handle x, py::handle out) {
-            return translated<py::object>([&] { return plan.run(x, out); });
+            return translated([&] { return plan.run(x, out); });
           },
           py::arg("x"), py::arg("out") = py::none())
       .def_property_readonly("output_shape", &Plan::out_shape)

@@ -9,6 +9,17 @@ namespace fastconv::bind {
 PyObject* raise(const Error& error);
 PyObject* raise_current();  // for the exception being handled
 
+// Runs the body of a function that pybind11 dispatches; an Error becomes its Python exception.
+template <class Body>
+auto translated(Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    raise(error);
+    throw py::error_already_set();
+  }
+}
+
 // Runs a METH_FASTCALL body; every C++ exception becomes a Python one.
 template <class Body>
 PyObject* guarded(Body&& body) {

@@ -13,16 +13,6 @@
 namespace fastconv::bind {
 namespace {
 
-template <class Body>
-auto translated(Body&& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    raise(error);
-    throw py::error_already_set();
-  }
-}
-
 int named(const std::string& text, const NameList& list, const char* name) {
   const int found = list.find(text);
   if (found < 0) {
