@@ -3,7 +3,8 @@
 #
 # usage: .ci/sanitize.sh [PROBLEM_FILE]
 # Without a file the problems are exported first, which needs PYTHON with numpy and fastconv.
-# The thread sanitizer runs on the std::thread backend: it cannot see into libgomp's barriers.
+# The matrix unit is emulated, so that its kernels are tested on every machine, loads and stores of
+# tiles included. The thread sanitizer runs on the std::thread backend: it cannot see into libgomp's barriers.
 set -euo pipefail
 source "$(dirname "$0")/kernel_tests.sh"
 
@@ -13,12 +14,12 @@ problems=${1:-$work/problems.bin}
 [ -f "$problems" ] || export_problems "$problems"
 
 echo "-- address and undefined behaviour"
-build_kernel_tests "$work/address" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+build_kernel_tests "$work/address" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFASTCONV_EMULATED_TILES=ON \
   -DFASTCONV_SANITIZE="address;undefined"
 UBSAN_OPTIONS=print_stacktrace=1 "$work/address/tests/kernels/runner/fastconv_runner" "$problems"
 rm -rf "$work/address"
 
 echo "-- threads"
-build_kernel_tests "$work/thread" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+build_kernel_tests "$work/thread" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DFASTCONV_EMULATED_TILES=ON \
   -DFASTCONV_SANITIZE=thread -DFASTCONV_OPENMP=OFF
 TSAN_OPTIONS=halt_on_error=1 "$work/thread/tests/kernels/runner/fastconv_runner" "$problems"

@@ -1,16 +1,46 @@
 #include "array_view.h"
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+
+#include "core/names.h"
 
 namespace fastconv::bind {
 namespace {
 
 constexpr int kNpyFloat = py::detail::npy_api::NPY_FLOAT_;
 constexpr int kNpyDouble = py::detail::npy_api::NPY_DOUBLE_;
+constexpr int kNpyHalf = 23;            // NPY_HALF, which pybind11 does not name
+constexpr int kNpyFirstOfOthers = 256;  // NPY_USERDEF: types that packages add to NumPy
+constexpr const char* kFloats = "float32, float64, float16 or bfloat16 (ml_dtypes.bfloat16)";
 
-Index element_size(DType dtype) {
-  return dtype == DType::float32 ? 4 : 8;
+// NumPy has no bfloat16 of its own. Its number is known from the first array that has it: nothing
+// is imported for those who never use one.
+std::atomic<int> g_npy_bfloat16{-1};
+
+bool is_bfloat16(const py::detail::PyArrayDescr_Proxy* descr) {
+  if (descr->type_num < kNpyFirstOfOthers) return false;
+  if (descr->type_num == g_npy_bfloat16.load(std::memory_order_relaxed)) return true;
+  const auto* type = reinterpret_cast<const PyTypeObject*>(descr->typeobj);
+  if (std::strcmp(type->tp_name, "ml_dtypes.bfloat16") != 0) return false;
+  g_npy_bfloat16.store(descr->type_num, std::memory_order_relaxed);
+  return true;
+}
+
+int type_number(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return kNpyFloat;
+    case DType::float64:
+      return kNpyDouble;
+    case DType::float16:
+      return kNpyHalf;
+    case DType::bfloat16:
+      break;
+  }
+  return g_npy_bfloat16.load(std::memory_order_relaxed);
 }
 
 std::string type_name(PyObject* object) {
@@ -27,13 +57,11 @@ void check_is_array(PyObject* object, const char* name) {
   if (Py_TYPE(object) == api.PyArray_Type_) return;
   const std::string where = std::string(name) + " is a " + type_name(object);
   if (object == Py_None) {
-    fail(ErrorKind::type,
-         std::string(name) + " is None; it must be a numpy.ndarray of float32 or float64");
+    fail(ErrorKind::type, std::string(name) + " is None; it must be a numpy.ndarray of " + kFloats);
   }
   if (!api.PyArray_Check_(object)) {
-    fail(ErrorKind::type, where +
-                              "; it must be a numpy.ndarray of float32 or float64: convert it " +
-                              "with numpy.asarray(" + name + ", dtype=numpy.float32)");
+    fail(ErrorKind::type, where + "; it must be a numpy.ndarray of " + kFloats +
+                              ": convert it with numpy.asarray(" + name + ", dtype=numpy.float32)");
   }
   if (is_masked(object)) {
     fail(ErrorKind::type, where + "; a mask has no meaning here: pass " + name +
@@ -44,10 +72,16 @@ void check_is_array(PyObject* object, const char* name) {
 DType checked_dtype(PyObject* object, const char* name) {
   const auto* array = py::detail::array_proxy(object);
   const auto* descr = py::detail::array_descriptor_proxy(array->descr);
-  const bool is_float = descr->type_num == kNpyFloat, is_double = descr->type_num == kNpyDouble;
-  if (!is_float && !is_double) {
+  DType dtype = DType::float32;
+  if (descr->type_num == kNpyDouble) {
+    dtype = DType::float64;
+  } else if (descr->type_num == kNpyHalf) {
+    dtype = DType::float16;
+  } else if (is_bfloat16(descr)) {
+    dtype = DType::bfloat16;
+  } else if (descr->type_num != kNpyFloat) {
     fail(ErrorKind::dtype, std::string(name) + " has dtype " + dtype_text(object) +
-                               "; it must be float32 or float64: convert it with " + name +
+                               "; it must be " + kFloats + ": convert it with " + name +
                                ".astype(numpy.float32)");
   }
   if (descr->byteorder == '>') {
@@ -55,7 +89,7 @@ DType checked_dtype(PyObject* object, const char* name) {
                                " in foreign byte order; convert it with " + name + ".astype(" +
                                name + ".dtype.newbyteorder('='))");
   }
-  return is_float ? DType::float32 : DType::float64;
+  return dtype;
 }
 
 bool fill_view(PyObject* object, DType dtype, ArrayView& view) {
@@ -214,8 +248,7 @@ ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shap
   const DType given = checked_dtype(object, "out");
   if (given != dtype) {
     fail(ErrorKind::dtype, "out has dtype " + dtype_text(object) +
-                               "; it must have the input's dtype " +
-                               (dtype == DType::float32 ? "float32" : "float64"));
+                               "; it must have the input's dtype " + dtype_name(dtype));
   }
   const auto* array = py::detail::array_proxy(object);
   bool same = array->nd == ndim;
@@ -249,11 +282,9 @@ ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shap
 void check_same_dtype(const ArrayView& a, const char* a_name, const ArrayView& b,
                       const char* b_name) {
   if (a.dtype == b.dtype) return;
-  const auto name = [](DType dtype) {
-    return std::string(dtype == DType::float32 ? "float32" : "float64");
-  };
-  fail(ErrorKind::dtype, std::string(a_name) + " has dtype " + name(a.dtype) + " and " + b_name +
-                             " has dtype " + name(b.dtype) + "; convert one with astype");
+  fail(ErrorKind::dtype, std::string(a_name) + " has dtype " + dtype_name(a.dtype) + " and " +
+                             b_name + " has dtype " + dtype_name(b.dtype) +
+                             "; convert one with astype");
 }
 
 void check_no_overlap(const ArrayView& out, const ArrayView& in, const char* in_name) {
@@ -275,8 +306,8 @@ void check_no_overlap(const ArrayView& out, const ArrayView& in, const char* in_
 
 py::object new_array(DType dtype, int ndim, const Index* shape, bool channels_last,
                      int channel_axis) {
-  return new_typed_array(dtype == DType::float32 ? kNpyFloat : kNpyDouble, ndim, shape,
-                         channels_last, channel_axis, element_size(dtype));
+  return new_typed_array(type_number(dtype), ndim, shape, channels_last, channel_axis,
+                         element_size(dtype));
 }
 
 py::object new_index_array(int ndim, const Index* shape, bool channels_last, int channel_axis) {

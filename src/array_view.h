@@ -40,8 +40,9 @@ struct ArrayView {
   std::string shape_text() const;
 };
 
-// Views an argument. Anything but a float32 or float64 NumPy array of native byte order is an error
-// that names the argument. An array that is not aligned is copied; memory stays as it is otherwise.
+// Views an argument. Anything but a NumPy array of a floating-point type that kernels take, of
+// native byte order, is an error that names the argument. An array that is not aligned is copied;
+// memory stays as it is otherwise.
 ArrayView view_array(PyObject* object, const char* name);
 
 bool is_masked(PyObject* object);

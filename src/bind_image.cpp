@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "bind_errors.h"
 #include "bindings.h"
+#include "precision.h"
 
 namespace fastconv::bind {
 namespace {
@@ -63,6 +64,7 @@ bool interleaved(const ArrayView& a) {
 ConvProblem filter_problem(const ArrayView& image, const ArrayView& kernel, int mode, bool rotate) {
   ConvProblem p;
   p.dtype = image.dtype;
+  p.precision = current_precision();
   p.batch = 1;
   p.in_channels = p.out_channels = p.groups = image.ndim == 3 ? image.shape[2] : 1;
   const Index sign = rotate ? -1 : 1;
@@ -130,7 +132,7 @@ PyObject* filter(PyObject*, PyObject* const* args, Py_ssize_t count) {
     set_output(p, out);
     if (interleaved(image) && interleaved(out)) join_channels(p);
 
-    const Index element = p.dtype == DType::float32 ? 4 : 8;
+    const Index element = element_size(p.dtype);
     Index last = 0;
     for (int i = 0; rotate && i < 2; ++i) last += (kernel.shape[i] - 1) * kernel.strides[i];
     ConvPlan plan;

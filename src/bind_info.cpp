@@ -81,6 +81,18 @@ double fma(const std::string& isa, const std::string& dtype, int threads) {
   return gflops;
 }
 
+std::optional<double> matrix(const std::string& isa, int threads) {
+  double gflops = 0.0;
+  const auto unit = static_cast<Isa>(named(isa, kIsaNames, "isa"));
+  Status status;
+  {
+    const py::gil_scoped_release released;
+    status = measure_matrix(unit, threads, gflops);
+  }
+  check(status);
+  return gflops > 0.0 ? std::optional<double>(gflops) : std::nullopt;
+}
+
 double copy(std::size_t bytes, int threads) {
   double gigabytes = 0.0;
   Status status;
@@ -113,6 +125,13 @@ void bind_info(py::module_& m) {
       },
       py::arg("isa"), py::arg("dtype"), py::arg("threads"),
       "Fused multiply-add ceiling in GFLOP/s.");
+  m.def(
+      "measure_matrix",
+      [](const std::string& isa, int threads) {
+        return translated([&] { return matrix(isa, threads); });
+      },
+      py::arg("isa"), py::arg("threads"),
+      "Ceiling of the matrix unit in GFLOP/s of bfloat16 products; None without one.");
   m.def(
       "measure_copy",
       [](std::size_t bytes, int threads) {

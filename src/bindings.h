@@ -16,5 +16,7 @@ void bind_image(py::module_& m);
 void bind_info(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_pool(py::module_& m);
+void bind_precision(py::module_& m);
+void bind_tune(py::module_& m);
 
 }  // namespace fastconv::bind

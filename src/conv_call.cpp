@@ -1,5 +1,8 @@
 #include "conv_call.h"
 
+#include "precision.h"
+#include "tuned_files.h"
+
 namespace fastconv::bind {
 namespace {
 
@@ -85,9 +88,54 @@ void read_bias(ConvCall& call, PyObject* bias) {
   p.has_bias = true;
 }
 
+// A shape instead of an array in the place of x.
+std::vector<Index> parse_shape(PyObject* object, const char* name) {
+  if (!PyTuple_Check(object) && !PyList_Check(object)) {
+    fail(ErrorKind::type, std::string(name) + " must be a shape: a tuple of ints");
+  }
+  std::vector<Index> shape;
+  for (const py::handle size : items_of(object)) {
+    shape.push_back(parse_int(size.ptr(), name));
+    if (shape.back() < 0) fail(ErrorKind::shape, std::string(name) + " has a negative size");
+  }
+  if (shape.size() > kMostDims) fail(ErrorKind::shape, std::string(name) + " has too many axes");
+  return shape;
+}
+
+// Multiply-adds up to which handing the interpreter to other threads would cost more than they
+// gain.
+constexpr Index kBriefWork = 30'000;
+
+bool is_brief(const ConvProblem& p) {
+  Index work = p.kernel.product() * p.group_in();
+  for (const Index size : {p.batch, p.out_channels, p.out[0], p.out[1], p.out[2]}) {
+    if (work > kBriefWork || size > kBriefWork) return false;
+    work *= size;
+  }
+  return work <= kBriefWork;
+}
+
 }  // namespace
 
+void check_count(Py_ssize_t count, Py_ssize_t expected) {
+  if (count != expected) {
+    fail(ErrorKind::type,
+         "expected " + std::to_string(expected) + " arguments, got " + std::to_string(count));
+  }
+}
+
+OtherThreads::OtherThreads(const ConvProblem& problem) {
+  if (!is_brief(problem)) released_.emplace();
+}
+
+py::tuple shape_tuple(int ndim, const Index* shape) {
+  py::tuple made(ndim);
+  for (int i = 0; i < ndim; ++i) made[static_cast<std::size_t>(i)] = shape[i];
+  return made;
+}
+
 ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, const ArrayView* x) {
+  load_tuned();
   ConvCall call;
   ConvProblem& p = call.problem;
   p.rank = static_cast<int>(parse_int(args[kRank], "rank"));
@@ -110,7 +158,9 @@ ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, con
   p.activation =
       static_cast<Activation>(parse_name(args[kActivation], kActivationNames, "activation", 0));
   p.precision =
-      static_cast<Precision>(parse_name(args[kPrecision], kPrecisionNames, "precision", 0));
+      args[kPrecision] == Py_None
+          ? current_precision()
+          : static_cast<Precision>(parse_name(args[kPrecision], kPrecisionNames, "precision", 0));
 
   // complete() gives output sizes, and the strides of an array that is not there yet.
   ConvProblem completed = p;
@@ -128,6 +178,36 @@ ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, con
   }
   read_bias(call, args[kBias]);
   return call;
+}
+
+ConvCall parse_planned(PyObject* const* args) {
+  const std::vector<Index> shape = parse_shape(args[kX], "x_shape");
+  const int ndim = static_cast<int>(shape.size());
+  ConvCall call = parse_conv(args, ndim, shape.data(), nullptr);
+  call.channels_last = parse_bool(args[kOut], "channels_last") && call.problem.in_channels > 1;
+  ConvProblem& p = call.problem;
+  if (call.channels_last) {
+    const auto last = [](Strides& s, Index channels, const Axes& size) {
+      s.channel = 1;
+      s.spatial = {{size[1] * size[2] * channels, size[2] * channels, channels}};
+      s.batch = size.product() * channels;
+    };
+    last(p.x, p.in_channels, p.in);
+    last(p.y, p.out_channels, p.out);
+  }
+  if (call.no_channels) {
+    fail(ErrorKind::shape, "x_shape has no channels: there is nothing to plan");
+  }
+  return call;
+}
+
+int input_shape(const ConvCall& call, Index* shape) {
+  const ConvProblem& p = call.problem;
+  int ndim = 0;
+  if (!call.unbatched) shape[ndim++] = p.batch;
+  shape[ndim++] = p.in_channels;
+  for (int a = kAxes - p.rank; a < kAxes; ++a) shape[ndim++] = p.in[a];
+  return ndim;
 }
 
 int output_shape(const ConvCall& call, Index* shape) {

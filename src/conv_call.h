@@ -3,6 +3,8 @@
 
 #include <fastconv/fastconv.h>
 
+#include <optional>
+
 #include "arguments.h"
 
 namespace fastconv::bind {
@@ -39,11 +41,28 @@ struct ConvCall {
 // are then those of a C-contiguous array.
 ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, const ArrayView* x);
 
+// Arguments as for conv, but x is a shape; the last argument says whether x is channels-last.
+ConvCall parse_planned(PyObject* const* args);
+
+void check_count(Py_ssize_t count, Py_ssize_t expected);
+
+// Lets other Python threads run while it lives, unless the work is over sooner than they would
+// start.
+class OtherThreads {
+ public:
+  explicit OtherThreads(const ConvProblem& problem);
+
+ private:
+  std::optional<py::gil_scoped_release> released_;
+};
+
 // Sets the output's strides; `out` has the batch axis only if the input had.
 void set_output_strides(ConvCall& call, const ArrayView& out);
 
-// The shape of the result.
+// The shapes of the input and of the result; both return the number of axes.
+int input_shape(const ConvCall& call, Index* shape);
 int output_shape(const ConvCall& call, Index* shape);
+py::tuple shape_tuple(int ndim, const Index* shape);
 
 // A new result, or `out` checked against the inputs.
 py::object make_output(const ConvCall& call, const ArrayView& x, PyObject* out, ArrayView& view);

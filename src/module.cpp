@@ -24,8 +24,10 @@ void add_fast_function(py::module_& m, const char* name, FastFunction function, 
 PYBIND11_MODULE(_core, m) {
   namespace bind = fastconv::bind;
   m.doc() = "Compiled kernels of fastconv. Use the functions of the fastconv package instead.";
+  bind::bind_precision(m);
   bind::bind_conv(m);
   bind::bind_plan(m);
+  bind::bind_tune(m);
   bind::bind_image(m);
   bind::bind_pool(m);
   bind::bind_fold(m);

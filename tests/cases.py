@@ -11,6 +11,7 @@ import math
 import zlib
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -108,6 +109,17 @@ def _conv_geometry() -> list[Problem]:
         _case("conv2d", (3, 256, 2, 2), (64, 256, 3, 3), padding=1),
         _case("conv2d", (1, 256, 7, 7), (256, 256, 3, 3), padding=1, bias=True),
         _case("conv2d", (1, 256, 7, 7), (128, 256, 1, 1), stride=2),
+        # Few pixels: one, two and several tiles of them; sums of more than one block, and with a
+        # rest; output channels that do not fill a tile.
+        _case("conv2d", (1, 70, 1, 1), (21, 70, 1, 1), bias=True, activation="relu"),
+        _case("conv2d", (2, 2100, 1, 1), (11, 2100, 1, 1), bias=True),
+        _case("conv2d", (16, 129, 1, 1), (9, 129, 1, 1)),
+        _case("conv2d", (2, 33, 5, 5), (7, 33, 1, 1), stride=2, bias=True),
+        _case("conv2d", (1, 40, 2, 4), (5, 40, 1, 1), padding=1),
+        _case("conv2d", (3, 6, 5, 5), (19, 6, 5, 5), bias=True),
+        _case("conv2d", (1, 40, 3, 3), (14, 20, 3, 3), groups=2, padding=1),
+        _case("conv3d", (1, 12, 2, 2, 2), (10, 12, 2, 2, 2), bias=True),
+        _case("conv1d", (1, 300, 7), (16, 300, 3), dilation=2),
     ]
 
 
@@ -126,6 +138,48 @@ def _conv_groups() -> list[Problem]:
         _case("conv1d", (2, 12, 50), (12, 1, 31), groups=12, padding=15),
         _case("conv3d", (1, 6, 3, 4, 5), (6, 1, 3, 3, 3), groups=6, padding=1),
         _case("conv3d", (1, 4, 3, 4, 5), (6, 2, 2, 2, 2), groups=2, bias=True),
+    ]
+
+
+def _conv_depthwise() -> list[Problem]:
+    """Register tiles of the depthwise kernels and of those for few channels per group.
+
+    Rows and columns around the tiles' sizes, kernels with and without rows unrolled, edges that
+    reach into every vector of a tile, and outputs that share inputs at a distance.
+    """
+
+    def depthwise(
+        channels: int, size: Shape, kernel: Shape, times: int = 1, **options: Any
+    ) -> Problem:
+        weight = (channels * times, 1, *kernel)
+        op = f"conv{len(size)}d"
+        return _case(op, (1, channels, *size), weight, groups=channels, **options)
+
+    return [
+        *(depthwise(19, (n, n), (k, k), padding=k // 2) for n in (7, 14, 15) for k in (3, 5, 7)),
+        *(depthwise(3, (9, n), (3, 3), padding=1) for n in (28, 56, 70, 80, 112, 130)),
+        *(depthwise(17, (9, n), (3, 3), padding=1, stride=2) for n in (7, 14, 33, 63, 130)),
+        *(depthwise(3, (13, n), (5, 5), padding=2, stride=2) for n in (28, 65, 129)),
+        *(depthwise(2, (n, 40), (9, 9), padding=4, bias=True) for n in (1, 5, 6, 11)),
+        *(depthwise(2, (8, 9), (k, 4), padding=(k // 2, 2)) for k in (2, 4, 6, 8)),
+        depthwise(2, (31, 70), (31, 31), padding=15),
+        depthwise(17, (7, 7), (13, 13), padding=6, activation="silu"),
+        depthwise(18, (16, 20), (3, 3), dilation=12, padding=12),
+        depthwise(18, (16, 90), (3, 5), dilation=(2, 20), padding=(2, 40)),
+        depthwise(17, (12, 17), (4, 4), stride=(2, 3), dilation=(3, 2), padding=4),
+        depthwise(17, (12, 17), (5, 3), stride=(1, 2), dilation=(2, 4), padding=3),
+        depthwise(17, (20, 21), (7, 7), stride=2, padding=((0, 6), (5, 1)), bias=True),
+        depthwise(17, (6, 5), (3, 3), padding=9),
+        *(depthwise(5, (14, 18), (3, 3), times, padding=1) for times in (2, 3, 4)),
+        *(depthwise(17, (n,), (k,), padding=k // 2) for n in (99, 300) for k in (3, 31, 63)),
+        depthwise(3, (300,), (9,), stride=2, dilation=3),
+        depthwise(17, (5, 9, 18), (3, 3, 3), padding=1, bias=True),
+        depthwise(5, (6, 9, 18), (2, 3, 3), stride=2, padding=1),
+        _case("conv2d", (1, 4, 9, 40), (3, 4, 3, 3), padding=1, bias=True),
+        _case("conv3d", (1, 6, 4, 9, 40), (4, 3, 3, 3, 3), groups=2, padding=1),
+        _case("conv_transpose2d", (1, 19, 9, 16), (19, 1, 3, 3), groups=19, stride=2, padding=1),
+        _case("conv_transpose2d", (1, 19, 5, 31), (19, 1, 4, 9), groups=19, stride=(1, 3)),
+        _case("conv_transpose2d", (1, 19, 5, 16), (19, 1, 3, 5), groups=19, dilation=2, padding=2),
     ]
 
 
@@ -155,6 +209,20 @@ def _conv_empty() -> list[Problem]:
         _case("conv3d", (0, 3, 4, 4, 4), (4, 3, 3, 3, 3)),
         _case("conv2d", (2, 0, 5, 5), (4, 0, 3, 3)),
         _case("conv2d", (2, 0, 5, 5), (4, 0, 3, 3), bias=True, groups=2),
+    ]
+
+
+def _conv_transforms() -> list[Problem]:
+    """Tiles of 2 x 2 and 4 x 4 that overhang, blocks of tiles that end inside rows and images."""
+    return [
+        _case("conv2d", (5, 18, 7, 7), (35, 18, 3, 3), padding=1, bias=True),
+        _case("conv2d", (2, 33, 14, 30), (40, 33, 3, 3), padding=((0, 2), (1, 0))),
+        _case("conv2d", (1, 40, 4, 100), (24, 20, 3, 3), groups=2, padding=1, activation="relu"),
+        _case("conv2d", (2, 16, 13, 12), (16, 16, 3, 3), dilation=(2, 3), padding=(2, 3)),
+        _case("conv2d", (2, 20, 9, 6), (19, 20, 3, 1), padding=(1, 0)),
+        _case("conv2d", (2, 20, 6, 9), (19, 20, 1, 3), padding=(0, 1), dilation=(1, 2)),
+        _case("conv1d", (2, 33, 75), (50, 33, 3), padding=1, bias=True),
+        _case("conv3d", (1, 17, 4, 6, 7), (20, 17, 3, 3, 3), padding=1, stride=(2, 1, 1)),
     ]
 
 
@@ -199,7 +267,29 @@ def _transposed() -> list[Problem]:
         _case(op, (1, 33, 4, 4), (33, 17, 4, 4), stride=2, padding=1, bias=True),
         _case(op, (1, 64, 7, 7), (64, 48, 2, 2), stride=2),
         _case(op, (0, 5, 6, 7), weight, stride=2),
+        _case(op, (2, 20, 9, 7), (20, 33, 3, 3), padding=1, bias=True),
+        _case(op, (1, 18, 6, 8), (18, 10, 3, 3), groups=2, dilation=2, padding=1, bias=True),
         *(_case(op, (1, 2, 2, width), (2, 3, 3, 3), stride=2) for width in WIDTHS[::3]),
+        # Strides whose phases are interleaved in vectors, in fours and one by one; kernels that the
+        # stride divides, that zeros fill up, and that are smaller than the stride.
+        *(
+            _case(op, (1, 3, 3, width), (3, 5, k, k), stride=s, padding=pad, bias=True)
+            for width in (2, 16, 37, 50)
+            for k, s, pad in ((2, 2, 0), (4, 2, 1), (3, 3, 2), (4, 4, 3), (8, 4, 2), (2, 5, 1))
+        ),
+        _case(op, (1, 20, 9, 11), (20, 9, 4, 4), stride=2, padding=1, activation="relu"),
+        _case(op, (2, 18, 5, 7), (18, 12, 3, 3), stride=2, padding=1, output_padding=1, bias=True),
+        _case(op, (1, 40, 6, 6), (40, 36, 2, 2), stride=2),
+        _case(op, (1, 70, 5, 6), (70, 65, 4, 4), stride=2, padding=1, bias=True),
+        _case(op, (1, 130, 4, 13), (130, 32, 3, 3), stride=2, padding=1, output_padding=1),
+        _case(op, (3, 20, 1, 1), (20, 5, 4, 3), stride=2, activation="relu"),
+        _case(op, (1, 20, 1, 1), (20, 1, 2, 2), stride=3),
+        _case(op, (1, 3, 5, 4), (3, 1, 16, 16), groups=3, stride=8, padding=4, bias=True),
+        _case(op, (1, 3, 3, 3), (3, 3, 16, 16), stride=8, padding=4),
+        _case(op, (1, 2, 3, 2), (2, 2, 10, 40), stride=(5, 20), padding=(7, 11)),
+        _case(op, (1, 18, 4, 9), (18, 4, 3, 2), stride=(2, 1), padding=1, output_padding=(1, 0)),
+        _case(op, (1, 2, 4, 5), (2, 4, 2, 3), stride=(3, 5), output_padding=(2, 3), bias=True),
+        _case(op, (1, 4, 6, 5), (4, 1, 3, 3), groups=4, stride=2, dilation=2, padding=2),
         _case("conv_transpose1d", (1, 1, 1), (1, 1, 1)),
         _case("conv_transpose1d", (2, 3, 16), (3, 5, 4), stride=2, padding=1, bias=True),
         _case("conv_transpose1d", (3, 17), (3, 5, 16), stride=8, padding=4, bias=True),
@@ -214,6 +304,14 @@ def _transposed() -> list[Problem]:
             padding=((1, 0), (0, 0), (1, 1)),
             output_padding=(0, 1, 2),
             activation="tanh",
+        ),
+        # Most kernel elements meet another phase of depth than the first.
+        _case(
+            "conv_transpose3d",
+            (1, 9, 3, 5, 30),
+            (9, 8, 3, 1, 1),
+            stride=(2, 1, 1),
+            padding=(1, 0, 0),
         ),
     ]
 
@@ -444,9 +542,11 @@ CONV_CASES = [
     *_conv_channels(),
     *_conv_geometry(),
     *_conv_groups(),
+    *_conv_depthwise(),
     *_conv_other_ranks(),
     *_conv_empty(),
     *_conv_activations(),
+    *_conv_transforms(),
 ]
 TRANSPOSED_CASES = _transposed()
 POOL_CASES = [*_max_and_min(), *_averages(), *_norms(), *_adaptive()]
@@ -512,6 +612,21 @@ def exact_integers(problem: Problem, dtype: DTypeLike = np.float32) -> Operands:
         return generator.integers(-3, 4, shape).astype(dtype)
 
     return _operands(problem, generator, draw, 1.0)
+
+
+def rounded(values: Any, dtype: Any) -> NDArray[Any]:
+    """float64 values in a 16-bit type, rounded once, to nearest even.
+
+    ml_dtypes goes from float64 to bfloat16 by way of float32, which rounds twice.
+    """
+    limits = ml_dtypes.finfo(dtype)
+    wide = np.asarray(values, np.float64)
+    exponent = np.maximum(np.frexp(wide)[1] - 1, limits.minexp)
+    step = np.ldexp(1.0, exponent - limits.nmant)
+    with np.errstate(invalid="ignore"):
+        near = np.where(np.isfinite(wide), np.rint(wide / step) * step, wide)
+        near = np.where(np.abs(near) > float(limits.max), np.copysign(np.inf, near), near)
+        return near.astype(dtype)
 
 
 def _generator(problem: Problem, seed: int) -> np.random.Generator:

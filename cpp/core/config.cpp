@@ -17,6 +17,7 @@ struct Environment {
   Isa isa = best_isa();
   Algorithm algorithm = Algorithm::automatic;
   int threads = 0;
+  Precision precision = Precision::highest;
 
   Environment() {
     if (const char* text = std::getenv("FASTCONV_ISA"); text != nullptr && *text != '\0') {
@@ -27,14 +28,8 @@ struct Environment {
         isa = static_cast<Isa>(found);
       }
     }
-    if (const char* text = std::getenv("FASTCONV_ALGORITHM"); text != nullptr && *text != '\0') {
-      const int found = kAlgorithmNames.find(text);
-      if (found < 0) {
-        fail("FASTCONV_ALGORITHM", text, "one of " + kAlgorithmNames.listed());
-      } else {
-        algorithm = static_cast<Algorithm>(found);
-      }
-    }
+    read_name("FASTCONV_ALGORITHM", kAlgorithmNames, algorithm);
+    read_name("FASTCONV_PRECISION", kPrecisionNames, precision);
     if (const char* text = std::getenv("FASTCONV_NUM_THREADS"); text != nullptr && *text != '\0') {
       int count = 0;
       const char* end = text + std::strlen(text);
@@ -45,6 +40,15 @@ struct Environment {
         threads = count;
       }
     }
+  }
+
+  template <class Option>
+  void read_name(const char* variable, const NameList& names, Option& option) {
+    const char* text = std::getenv(variable);
+    if (text == nullptr || *text == '\0') return;
+    const int found = names.find(text);
+    if (found < 0) return fail(variable, text, "one of " + names.listed());
+    option = static_cast<Option>(found);
   }
 
   void fail(const char* variable, const char* given, const std::string& allowed) {
@@ -94,6 +98,9 @@ Algorithm environment_algorithm() {
 }
 int environment_threads() {
   return environment().threads;
+}
+Precision environment_precision() {
+  return environment().precision;
 }
 
 }  // namespace fastconv

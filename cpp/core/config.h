@@ -6,8 +6,8 @@
 
 namespace fastconv {
 
-// FASTCONV_ISA, FASTCONV_ALGORITHM, FASTCONV_NUM_THREADS: an error names the variable and lists the
-// right values. Checked once when the library is first used.
+// FASTCONV_ISA, FASTCONV_ALGORITHM, FASTCONV_NUM_THREADS, FASTCONV_PRECISION: an error names the
+// variable and lists the right values. Checked once when the library is first used.
 const Status& environment_status();
 
 // The instruction set in force: set by force_isa(), else FASTCONV_ISA, else the best of the
@@ -18,5 +18,6 @@ void release_isa();  // back to the default
 
 Algorithm environment_algorithm();  // automatic unless FASTCONV_ALGORITHM says otherwise
 int environment_threads();          // 0 unless FASTCONV_NUM_THREADS says otherwise
+Precision environment_precision();  // highest unless FASTCONV_PRECISION says otherwise
 
 }  // namespace fastconv

@@ -91,6 +91,10 @@ Index output_size(const ConvProblem& p, int a) {
     size = (Wide{p.in[a]} - 1) * stride - padding + wide_extent(p, a) + p.output_padding[a];
   } else {
     const Wide room = p.in[a] + padding - wide_extent(p, a);
+    // Division of 128-bit numbers is a slow function call.
+    if (room > -kMostBytes && room < kMostBytes) {
+      return floor_div(static_cast<Index>(room), static_cast<Index>(stride)) + 1;
+    }
     size = room < 0 ? (room - stride + 1) / stride + 1 : room / stride + 1;
   }
   const Wide most = kMostBytes;
@@ -200,7 +204,38 @@ void complete(ConvProblem& p) {
   p.w = contiguous(p.transposed ? p.group_out() : p.group_in(), p.kernel);
 }
 
+namespace {
+
+// A transposed convolution of images of one pixel, whose outputs are the kernel's elements times
+// that pixel, is a pointwise one with an output channel for each element. (Bias and widening would
+// need to know the channels.)
+void flatten_single_pixels(ConvProblem& p) {
+  if (!p.transposed || p.in.product() != 1 || p.groups != 1 || p.has_bias || is_narrow(p.dtype)) {
+    return;
+  }
+  Index next = 1;
+  for (int a = kAxes - 1; a >= 0; --a) {
+    const bool whole = p.out[a] == p.kernel[a] && p.pad_lo[a] == 0 && p.pad_hi[a] == 0 &&
+                       (p.dilation[a] == 1 || p.kernel[a] == 1);
+    const bool adjoin = p.kernel[a] == 1 || (p.w.spatial[a] == next && p.y.spatial[a] == next);
+    if (!whole || !adjoin) return;
+    next *= p.kernel[a];
+  }
+  if (p.out_channels > 1 && (p.w.channel != next || p.y.channel != next)) return;
+  p.transposed = false;
+  p.out_channels *= next;
+  p.w.channel = p.w.batch;
+  p.w.batch = p.y.channel = 1;
+  for (int a = 0; a < kAxes; ++a) {
+    p.kernel[a] = p.out[a] = p.stride[a] = p.dilation[a] = 1;
+    p.output_padding[a] = 0;
+  }
+}
+
+}  // namespace
+
 void simplify(ConvProblem& p) {
+  flatten_single_pixels(p);
   if (p.transposed || p.samples_per_pixel != 1 || p.kernel.product() != 1) return;
   for (int a = 0; a < kAxes; ++a) {
     if (p.stride[a] != 1 || p.pad_lo[a] != 0 || p.pad_hi[a] != 0) return;

@@ -6,8 +6,9 @@
 
 namespace fastconv {
 
-bool cpu_has_avx2();    // AVX2 and FMA3
+bool cpu_has_avx2();    // AVX2, FMA3 and F16C
 bool cpu_has_avx512();  // F, BW, DQ and VL
+bool cpu_has_amx();     // tiles of bfloat16, granted to this process, and all of the above
 std::string cpu_model();
 
 // Bytes of one core's second-level cache; a common size where the system does not tell.

@@ -18,7 +18,8 @@ void print_axes(std::ostream& out, const char* name, const Axes& a, int rank) {
 std::string explain(const ConvProblem& p, const ConvPlan& plan) {
   std::ostringstream out;
   out << (p.transposed ? "transposed convolution" : "convolution") << ", " << p.rank << "-D, "
-      << dtype_name(p.dtype) << '\n';
+      << dtype_name(p.dtype) << ", precision "
+      << kPrecisionNames.names[static_cast<int>(p.precision)] << '\n';
   out << "  batch " << p.batch << ", channels " << p.in_channels << " -> " << p.out_channels
       << ", groups " << p.groups << '\n';
   print_axes(out, "input", p.in, p.rank);
@@ -43,8 +44,17 @@ std::string explain(const ConvProblem& p, const ConvPlan& plan) {
       << (plan.channel_parts == 1 ? "" : "s") << '\n';
   out << "workspace: " << plan.shared_bytes << " bytes shared, " << plan.scratch_bytes
       << " bytes per thread" << (plan.reads_in_place ? "; the input is read in place" : "") << '\n';
+  if (plan.task_groups != 0) {
+    out << "  and " << plan.widened_bytes << " bytes for float32 weights; each thread widens "
+        << plan.task_groups << " group" << (plan.task_groups == 1 ? "" : "s")
+        << " of an image at a time, for which the blocks above are\n";
+  } else if (plan.images != 0) {
+    out << "  and " << plan.widened_bytes << " bytes in which weights, and " << plan.images
+        << " image" << (plan.images == 1 ? "" : "s") << " at a time, become float32\n";
+  }
   out << "kernels that cannot take it:\n";
-  const DTypeTable& table = find_unit(plan.isa)->table[static_cast<int>(p.dtype)];
+  const DType computed = plan.images != 0 ? DType::float32 : p.dtype;
+  const DTypeTable& table = find_unit(plan.isa)->table[static_cast<int>(computed)];
   for (int i = 0; i < kFamilies; ++i) {
     const auto family = static_cast<Family>(i);
     if (const char* why = declines(p, family, table)) {

@@ -12,7 +12,9 @@
 #include <cstring>
 #include <string>
 
+#include "core/config.h"
 #include "core/parallel.h"
+#include "core/unit.h"
 
 namespace fastconv {
 namespace {
@@ -70,6 +72,21 @@ void unfold_rows(const void* context, Index begin, Index end, std::byte*) {
   }
 }
 
+// Calls visit(tap, row of positions, positions, image column of the first) for every tap whose
+// windows meet image row h.
+template <class Visit>
+void each_tap_of_row(const FoldProblem& p, Index h, const Visit& visit) {
+  for (Index i = 0; i < p.kernel[0]; ++i) {
+    const Index above = h + p.pad_lo[0] - i * p.dilation[0];
+    if (above < 0 || above % p.stride[0] != 0 || above / p.stride[0] >= p.out[0]) continue;
+    for (Index j = 0; j < p.kernel[1]; ++j) {
+      const Index offset = j * p.dilation[1] - p.pad_lo[1];
+      const Range inside = outputs_inside(p.out[1], p.in[1], p.stride[1], offset);
+      visit(i * p.kernel[1] + j, above / p.stride[0], inside, inside.lo * p.stride[1] + offset);
+    }
+  }
+}
+
 template <class T>
 void fold_rows(const void* context, Index begin, Index end, std::byte*) {
   const FoldJob<T>& job = *static_cast<const FoldJob<T>*>(context);
@@ -79,24 +96,42 @@ void fold_rows(const void* context, Index begin, Index end, std::byte*) {
     const Index batch = task / p.in[0] / p.channels;
     T* image = job.to + batch * p.image[0] + channel * p.image[1] + h * p.image[2];
     for (Index w = 0; w < p.in[1]; ++w) image[w * p.image[3]] = T(0);
-    for (Index i = 0; i < p.kernel[0]; ++i) {
-      const Index above = h + p.pad_lo[0] - i * p.dilation[0];
-      if (above < 0 || above % p.stride[0] != 0 || above / p.stride[0] >= p.out[0]) continue;
-      for (Index j = 0; j < p.kernel[1]; ++j) {
-        const Index offset = j * p.dilation[1] - p.pad_lo[1], step = p.stride[1] * p.image[3];
-        const Range inside = outputs_inside(p.out[1], p.in[1], p.stride[1], offset);
-        const T* column = job.from + batch * p.columns[0] +
-                          (channel * p.taps() + i * p.kernel[1] + j) * p.columns[1] +
-                          (above / p.stride[0] * p.out[1] + inside.lo) * p.columns[2];
-        T* to = image + (inside.lo * p.stride[1] + offset) * p.image[3];
-        const Index count = inside.hi - inside.lo;
-        if (step == 1 && p.columns[2] == 1) {
-          for (Index o = 0; o < count; ++o) to[o] += column[o];
-        } else {
-          for (Index o = 0; o < count; ++o) to[o * step] += column[o * p.columns[2]];
-        }
+    each_tap_of_row(p, h, [&](Index tap, Index row, Range inside, Index first) {
+      const T* column = job.from + batch * p.columns[0] +
+                        (channel * p.taps() + tap) * p.columns[1] +
+                        (row * p.out[1] + inside.lo) * p.columns[2];
+      const Index count = inside.hi - inside.lo, step = p.stride[1] * p.image[3];
+      T* to = image + first * p.image[3];
+      if (step == 1 && p.columns[2] == 1) {
+        for (Index o = 0; o < count; ++o) to[o] += column[o];
+      } else {
+        for (Index o = 0; o < count; ++o) to[o * step] += column[o * p.columns[2]];
       }
-    }
+    });
+  }
+}
+
+// As fold_rows, for 16-bit elements: columns are widened and summed in float32, and each sum is
+// rounded once.
+void fold_rows_narrow(const void* context, Index begin, Index end, std::byte* scratch) {
+  const FoldJob<std::uint16_t>& job = *static_cast<const FoldJob<std::uint16_t>*>(context);
+  const FoldProblem& p = job.p;
+  const DTypeTable& table = find_unit(active_isa())->table[static_cast<int>(p.dtype)];
+  auto* sums = reinterpret_cast<float*>(scratch);
+  auto* column = sums + p.in[1];
+  for (Index task = begin; task < end; ++task) {
+    const Index h = task % p.in[0], channel = task / p.in[0] % p.channels;
+    const Index batch = task / p.in[0] / p.channels;
+    std::fill(sums, sums + p.in[1], 0.0f);
+    each_tap_of_row(p, h, [&](Index tap, Index row, Range inside, Index first) {
+      const Index at = batch * p.columns[0] + (channel * p.taps() + tap) * p.columns[1] +
+                       (row * p.out[1] + inside.lo) * p.columns[2];
+      const Index count = inside.hi - inside.lo, step = p.stride[1];
+      table.widen(column, job.from + at, p.columns[2], count);
+      for (Index o = 0; o < count; ++o) sums[first + o * step] += column[o];
+    });
+    table.narrow(job.to + batch * p.image[0] + channel * p.image[1] + h * p.image[2], p.image[3],
+                 sums, p.in[1]);
   }
 }
 
@@ -106,13 +141,13 @@ int useful_threads(Index tasks, Index elements) {
 }
 
 template <class T>
-void run(const FoldProblem& p, Index tasks, const void* from, void* to,
-         void (*kernel)(const void*, Index, Index, std::byte*)) {
+bool run(const FoldProblem& p, Index tasks, const void* from, void* to,
+         void (*kernel)(const void*, Index, Index, std::byte*), std::size_t scratch_bytes = 0) {
   const FoldJob<T> job{p, static_cast<const T*>(from), static_cast<T*>(to)};
   const Phase phase{tasks, kernel};
   const Index elements = p.batch * p.channels * p.taps() * p.positions();
   // Without scratch memory nothing can fail.
-  (void)run_phases(useful_threads(tasks, elements), &phase, 1, &job, 0);
+  return run_phases(useful_threads(tasks, elements), &phase, 1, &job, scratch_bytes);
 }
 
 template <class T>
@@ -218,10 +253,15 @@ Status infer_positions(FoldProblem& p) {
 
 Status run_unfold(const FoldProblem& p, const void* image, void* columns) {
   const Index tasks = p.batch * p.channels * p.taps();
-  if (p.dtype == DType::float32) {
-    run<float>(p, tasks, image, columns, unfold_rows<float>);
-  } else {
-    run<double>(p, tasks, image, columns, unfold_rows<double>);
+  switch (element_size(p.dtype)) {  // elements are moved, whatever their bits mean
+    case 2:
+      run<std::uint16_t>(p, tasks, image, columns, unfold_rows<std::uint16_t>);
+      break;
+    case 4:
+      run<std::uint32_t>(p, tasks, image, columns, unfold_rows<std::uint32_t>);
+      break;
+    default:
+      run<std::uint64_t>(p, tasks, image, columns, unfold_rows<std::uint64_t>);
   }
   return {};
 }
@@ -230,8 +270,15 @@ Status run_fold(const FoldProblem& p, const void* columns, void* image) {
   const Index tasks = p.batch * p.channels * p.in[0];
   if (p.dtype == DType::float32) {
     run<float>(p, tasks, columns, image, fold_rows<float>);
-  } else {
+  } else if (p.dtype == DType::float64) {
     run<double>(p, tasks, columns, image, fold_rows<double>);
+  } else {
+    const auto bytes = static_cast<std::size_t>(p.in[1] + p.out[1]) * sizeof(float);
+    if (!run<std::uint16_t>(p, tasks, columns, image, fold_rows_narrow, bytes)) {
+      return Status::error(StatusCode::memory,
+                           "no memory for " + std::to_string(bytes) +
+                               " bytes per thread, a row of sums; use fewer threads");
+    }
   }
   return {};
 }
@@ -252,10 +299,15 @@ Status run_unpool(const UnpoolProblem& p, const void* x, const Index* indices, v
                              std::to_string(lowest < 0 ? lowest : highest) +
                              "; pass the output_size that max pooling had as input");
   }
-  if (p.dtype == DType::float32) {
-    run_unpool_as<float>(p, x, indices, y);
-  } else {
-    run_unpool_as<double>(p, x, indices, y);
+  switch (element_size(p.dtype)) {
+    case 2:
+      run_unpool_as<std::uint16_t>(p, x, indices, y);
+      break;
+    case 4:
+      run_unpool_as<std::uint32_t>(p, x, indices, y);
+      break;
+    default:
+      run_unpool_as<std::uint64_t>(p, x, indices, y);
   }
   return {};
 }

@@ -51,6 +51,16 @@ FASTCONV_GEOMETRY AxisPhase axis_phase(const ConvProblem& p, int axis, Index pha
                                   p.pad_lo[axis]);
 }
 
+// The most that any phase of an axis needs: its first phase with as many kernel elements as meet a
+// phase at all. Which phase that is depends on the padding.
+FASTCONV_GEOMETRY AxisPhase widest_phase(const ConvProblem& p, int axis) {
+  AxisPhase a = axis_phase(p, axis, 0);
+  if (!p.transposed) return a;
+  a.taps = ceil_div(p.kernel[axis],
+                    p.stride[axis] / greatest_common_divisor(p.stride[axis], p.dilation[axis]));
+  return a;
+}
+
 struct GridTask {
   Index batch, group, depth;
   AxisPhase axis[kAxes];
@@ -105,6 +115,16 @@ FASTCONV_GEOMETRY Index input_origin(const ConvProblem& p, const GridTask& t) {
 // Weight of output channel 0, input channel 0 of a group; strides between them.
 FASTCONV_GEOMETRY Index weight_origin(const ConvProblem& p, Index group) {
   return group * (p.transposed ? p.group_in() : p.group_out()) * p.w.batch;
+}
+// Whether the elements of a kernel adjoin in memory; the stride of an axis of one element says
+// nothing.
+FASTCONV_GEOMETRY bool kernel_adjoins(const ConvProblem& p) {
+  Index step = 1;
+  for (int a = kAxes - 1; a >= 0; --a) {
+    if (p.kernel[a] > 1 && p.w.spatial[a] != step) return false;
+    step *= p.kernel[a];
+  }
+  return true;
 }
 FASTCONV_GEOMETRY Index weight_out_stride(const ConvProblem& p) {
   return p.transposed ? p.w.channel : p.w.batch;

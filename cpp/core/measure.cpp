@@ -33,10 +33,28 @@ double best_seconds(int threads, const Phase& phase, const void* context) {
   return best;
 }
 
-struct FmaWork {
+struct ChainWork {
   double (*chain)(Index);
   Index count;
 };
+
+// Speed of `count` steps of a chain on each thread, a step being so many multiply-adds.
+double chain_gflops(double (*chain)(Index), Index count, Index per_step, int threads) {
+  const ChainWork work{chain, count};
+  const Phase phase{threads, [](const void* context, Index begin, Index end, std::byte*) {
+                      const auto* given = static_cast<const ChainWork*>(context);
+                      volatile double sink = 0.0;
+                      for (Index i = begin; i < end; ++i) sink = sink + given->chain(given->count);
+                    }};
+  const double seconds = best_seconds(threads, phase, &work);
+  return 2.0 * static_cast<double>(count * per_step * threads) / seconds * 1e-9;
+}
+
+Status cannot_run(Isa isa) {
+  return Status::error(StatusCode::unavailable, std::string("instruction set '") + isa_name(isa) +
+                                                    "' cannot run here; choose one of " +
+                                                    runnable_isas());
+}
 
 struct CopyWork {
   const std::byte* from;
@@ -49,20 +67,18 @@ struct CopyWork {
 
 Status measure_fma(Isa isa, DType dtype, int threads, double& gflops) {
   const Unit* unit = find_unit(isa);
-  if (unit == nullptr) {
-    return Status::error(StatusCode::unavailable, std::string("instruction set '") + isa_name(isa) +
-                                                      "' cannot run here; choose one of " +
-                                                      runnable_isas());
-  }
+  if (unit == nullptr) return cannot_run(isa);
   const DTypeTable& table = unit->table[static_cast<int>(dtype)];
-  const FmaWork work{table.fma_chain, 4'000'000};
-  const Phase phase{threads, [](const void* context, Index begin, Index end, std::byte*) {
-                      const auto* fma = static_cast<const FmaWork*>(context);
-                      volatile double sink = 0.0;
-                      for (Index i = begin; i < end; ++i) sink = sink + fma->chain(fma->count);
-                    }};
-  const double seconds = best_seconds(threads, phase, &work);
-  gflops = 2.0 * static_cast<double>(work.count) * table.width * threads / seconds * 1e-9;
+  gflops = chain_gflops(table.fma_chain, 4'000'000, table.width, threads);
+  return {};
+}
+
+Status measure_matrix(Isa isa, int threads, double& gflops) {
+  const Unit* unit = find_unit(isa);
+  if (unit == nullptr) return cannot_run(isa);
+  const auto chain = unit->table[static_cast<int>(DType::float32)].product_chain;
+  constexpr Index kTileWork = 16 * 16 * 32;  // multiply-adds of one product
+  gflops = chain == nullptr ? 0.0 : chain_gflops(chain, 200'000, kTileWork, threads);
   return {};
 }
 

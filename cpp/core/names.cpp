@@ -3,17 +3,29 @@
 namespace fastconv {
 namespace {
 
-constexpr const char* kDTypeText[] = {"float32", "float64"};
-constexpr const char* kIsaText[] = {"scalar", "avx2", "avx512", "neon"};
-constexpr const char* kAlgorithmText[] = {"auto", "direct", "im2col"};
+constexpr const char* kDTypeText[] = {"float32", "float64", "float16", "bfloat16"};
+constexpr const char* kIsaText[] = {"scalar", "avx2", "avx512", "neon", "amx"};
+constexpr const char* kAlgorithmText[] = {"auto", "direct", "im2col", "winograd"};
 constexpr const char* kActivationText[] = {"none", "relu", "relu6", "leaky_relu", "sigmoid",
                                            "tanh", "silu", "gelu",  "hardswish"};
 constexpr const char* kPrecisionText[] = {"highest", "high", "medium"};
 constexpr const char* kBoundaryText[] = {"fill", "reflect", "nearest", "wrap"};
-constexpr const char* kFamilyText[] = {"direct, plain",  "direct, planar",
-                                       "direct, pixels", "direct, channels-last",
-                                       "direct, rows",   "direct, depthwise channels-last",
-                                       "im2col, planar", "im2col, channels-last"};
+constexpr const char* kFamilyText[] = {"direct, plain",
+                                       "direct, planar",
+                                       "direct, pixels",
+                                       "direct, channels-last",
+                                       "direct, rows",
+                                       "direct, rows in place",
+                                       "direct, depthwise channels-last",
+                                       "im2col, planar",
+                                       "im2col, channels-last",
+                                       "winograd, 2x2 tiles",
+                                       "winograd, 4x4 tiles",
+                                       "direct, matrix tiles",
+                                       "im2col, matrix tiles",
+                                       "direct, few pixels",
+                                       "direct, transposed planar",
+                                       "direct, transposed pixels"};
 
 template <int N>
 constexpr NameList list(const char* what, const char* const (&names)[N]) {
@@ -30,6 +42,7 @@ const NameList kPrecisionNames = list("precision", kPrecisionText);
 const NameList kBoundaryNames = list("boundary", kBoundaryText);
 const NameList kFamilyNames = list("kernel family", kFamilyText);
 
+static_assert(sizeof(kDTypeText) / sizeof(char*) == kDTypes);
 static_assert(sizeof(kActivationText) / sizeof(char*) == kActivations);
 static_assert(sizeof(kFamilyText) / sizeof(char*) == kFamilies);
 static_assert(sizeof(kIsaText) / sizeof(char*) == kIsas);
@@ -69,7 +82,11 @@ Algorithm family_algorithm(Family family) {
   switch (family) {
     case Family::im2col_planar:
     case Family::im2col_channels_last:
+    case Family::matrix_unfolded:
       return Algorithm::im2col;
+    case Family::winograd_2x2:
+    case Family::winograd_4x4:
+      return Algorithm::winograd;
     default:
       return Algorithm::direct;
   }

@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "core/pool.h"
 #include "core/pool_layout.h"
+#include "core/pool_widen.h"
 #include "core/registry.h"
 
 namespace fastconv {
@@ -47,10 +48,13 @@ Status choose_pool(const PoolProblem& p, Isa isa, int threads, PoolPlan& plan) {
   if (p.batch == 0 || p.channels == 0 || p.out.product() == 0) return {};
 
   const DTypeTable& table = unit->table[static_cast<int>(p.dtype)];
+  if ((plan.channels_last ? table.pool_channels_last : table.pool_planar) == nullptr) {
+    return choose_widened(p, isa, threads, plan);
+  }
   const PoolLayout layout = pool_layout(p, table.width, plan.channels_last);
   plan.tasks = layout.tasks;
   plan.scratch_bytes =
-      layout.scratch_bytes(table.width, p.dtype == DType::float32 ? sizeof(float) : sizeof(double));
+      layout.scratch_bytes(table.width, static_cast<std::size_t>(element_size(p.dtype)));
   const Index useful = smaller(plan.tasks, cost(p, plan.channels_last) / kElementsPerThread);
   plan.threads = static_cast<int>(larger(1, smaller(useful, threads)));
   return {};
@@ -59,6 +63,7 @@ Status choose_pool(const PoolProblem& p, Isa isa, int threads, PoolPlan& plan) {
 Status run_pool(const PoolProblem& p, const PoolPlan& plan, const void* x, void* y,
                 Index* indices) {
   if (plan.tasks == 0) return {};
+  if (plan.images != 0) return run_widened(p, plan, x, y, indices);
   const DTypeTable& table = find_unit(plan.isa)->table[static_cast<int>(p.dtype)];
   const PoolJob job{&p, &plan, x, y, indices};
   const Phase phase{plan.tasks, plan.channels_last ? table.pool_channels_last : table.pool_planar};

@@ -18,44 +18,76 @@ extern const Unit kAvx512Unit;
 #if FASTCONV_HAS_NEON
 extern const Unit kNeonUnit;
 #endif
+#if FASTCONV_HAS_AMX
+extern const Unit kAmxUnit;
+#endif
 
 namespace {
 
+template <const Unit& unit>
+const Unit* unit_itself() {
+  return &unit;
+}
+
 struct Entry {
-  const Unit* unit;
+  Isa isa;
+  const Unit* (*unit)();
   bool (*runs_here)();
 };
 
-constexpr bool always() {
+[[maybe_unused]] constexpr bool always() {
   return true;
 }
 
+#if FASTCONV_HAS_AMX
+// A unit with the families that another leaves out.
+Unit completed(const Unit& unit, const Unit& base) {
+  Unit whole = base;
+  whole.isa = unit.isa;
+  whole.name = unit.name;
+  for (int t = 0; t < kDTypes; ++t) {
+    whole.table[t].product_chain = unit.table[t].product_chain;
+    for (int f = 0; f < kFamilies; ++f) {
+      if (unit.table[t].conv[f].run != nullptr) whole.table[t].conv[f] = unit.table[t].conv[f];
+    }
+  }
+  return whole;
+}
+const Unit* amx_over_avx512() {
+  static const Unit whole = completed(kAmxUnit, kAvx512Unit);
+  return &whole;
+}
+#endif
+
 // Best first.
 const Entry kUnits[] = {
+#if FASTCONV_HAS_AMX
+    {Isa::amx, amx_over_avx512, cpu_has_amx},
+#endif
 #if FASTCONV_HAS_AVX512
-    {&kAvx512Unit, cpu_has_avx512},
+    {Isa::avx512, unit_itself<kAvx512Unit>, cpu_has_avx512},
 #endif
 #if FASTCONV_HAS_AVX2
-    {&kAvx2Unit, cpu_has_avx2},
+    {Isa::avx2, unit_itself<kAvx2Unit>, cpu_has_avx2},
 #endif
 #if FASTCONV_HAS_NEON
-    {&kNeonUnit, always},
+    {Isa::neon, unit_itself<kNeonUnit>, always},
 #endif
-    {&kScalarUnit, always},
+    {Isa::scalar, unit_itself<kScalarUnit>, always},
 };
 
 }  // namespace
 
 const Unit* find_unit(Isa isa) {
   for (const Entry& entry : kUnits) {
-    if (entry.unit->isa == isa) return entry.runs_here() ? entry.unit : nullptr;
+    if (entry.isa == isa) return entry.runs_here() ? entry.unit() : nullptr;
   }
   return nullptr;
 }
 
 Isa best_isa() {
   for (const Entry& entry : kUnits) {
-    if (entry.runs_here()) return entry.unit->isa;
+    if (entry.runs_here()) return entry.isa;
   }
   return Isa::scalar;
 }
@@ -65,7 +97,7 @@ std::string runnable_isas() {
   for (const Entry& entry : kUnits) {
     if (!entry.runs_here()) continue;
     if (!text.empty()) text += ", ";
-    text += std::string("'") + isa_name(entry.unit->isa) + "'";
+    text += std::string("'") + isa_name(entry.isa) + "'";
   }
   return text;
 }

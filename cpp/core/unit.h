@@ -24,6 +24,10 @@ struct ConvJob {
   // caller then looks whether an infinite or NaN weight met a padded tap. May be set by all
   // threads.
   unsigned char* saw_nan;
+  // Set to 1 by a kernel that met a value which it cannot compute with: the caller then computes
+  // the whole problem by another family (see `takes_every_value`). May be set by all threads, while
+  // packing too; the output then holds anything.
+  unsigned char* declined = nullptr;
 };
 
 struct PoolJob {
@@ -36,6 +40,9 @@ struct PoolJob {
 
 // Both see a `const ConvJob*` / `const PoolJob*` as context: see Phase in parallel.h.
 using TaskFunction = void (*)(const void* job, Index begin, Index end, std::byte* scratch);
+
+// Channels that one packing task of the depthwise channels-last kernel takes.
+inline constexpr Index kPackedChannels = 64;
 
 // A convolution kernel: phase 0 packs into job.shared (null when the family does not), phase 1
 // computes.
@@ -50,12 +57,19 @@ struct DTypeTable {
   // kernels (pixels x output channels); the second number is a multiple of `width`.
   Index planar_m = 1, planar_n = 1;
   Index channels_last_m = 1, channels_last_n = 1;
-  ConvKernel conv[kFamilies];          // run == nullptr: this unit leaves the family to another
+  Index winograd_m = 1, winograd_n = 1;  // tiles x output channels
+  ConvKernel conv[kFamilies];            // run == nullptr: this unit leaves the family to another
   TaskFunction pool_planar = nullptr;  // any strides; vectors along the row where it is contiguous
   TaskFunction pool_channels_last = nullptr;  // channel stride 1
   // Runs `count` fused multiply-adds of full vectors on independent accumulators; the returned
   // value only keeps the work alive. For measuring the ceiling.
   double (*fma_chain)(Index count) = nullptr;
+  // The same for `count` products of matrix tiles; null without a matrix unit.
+  double (*product_chain)(Index count) = nullptr;
+  // Of 16-bit types, null for others: to[i] = from[i*step], and to[i*step] = from[i] rounded to
+  // nearest even.
+  void (*widen)(float* to, const void* from, Index step, Index count) = nullptr;
+  void (*narrow)(void* to, Index step, const float* from, Index count) = nullptr;
 };
 
 struct Unit {

@@ -14,6 +14,11 @@ from fastconv._plan import (
     explain,
     plan,
 )
+from fastconv._tuning import (
+    Candidate,
+    Tuning,
+    tune,
+)
 from fastconv.config import (
     Config,
     get_num_threads,
@@ -75,6 +80,7 @@ _core.check_environment()
 __all__ = [
     "ArgumentTypeError",
     "BackendUnavailableError",
+    "Candidate",
     "Config",
     "CudaError",
     "DTypeError",
@@ -85,6 +91,7 @@ __all__ = [
     "OutOfMemoryError",
     "ReceptiveField",
     "ShapeError",
+    "Tuning",
     "UnsupportedError",
     "__version__",
     "adaptive_avg_pool1d",
@@ -130,5 +137,6 @@ __all__ = [
     "set_num_threads",
     "set_precision",
     "show_config",
+    "tune",
     "unfold",
 ]

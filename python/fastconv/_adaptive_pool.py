@@ -126,7 +126,7 @@ def adaptive_max_pool2d(
     including, ceil((o+1)*n / m), as in torch.
 
     Args:
-        x: float32 or float64 input, any strides.
+        x: float32, float64, float16 or bfloat16 input, any strides.
         output_size: Outputs per spatial axis: an int, or one int or None per axis; None keeps the
             size of an axis.
         return_indices: Also return the flat positions of the maxima in their spatial planes.

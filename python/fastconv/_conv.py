@@ -11,7 +11,7 @@ from fastconv import _core
 Array = NDArray[Any]
 PerAxis = int | tuple[int, ...]
 PaddingLike = int | tuple[int, ...] | tuple[tuple[int, int], ...] | Literal["same", "valid"]
-Algorithm = Literal["auto", "direct", "im2col"]
+Algorithm = Literal["auto", "direct", "im2col", "winograd"]
 Activation = Literal["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "hardswish"]
 Precision = Literal["highest", "high", "medium"]
 
@@ -80,9 +80,10 @@ def conv2d(
     where elements outside x do not take part.
 
     Args:
-        x: (N, C_in, H, W), or (C_in, H, W) for one image; float32 or float64, any memory layout.
-            An array whose channels vary fastest in memory (channels-last) is computed in that
-            layout and gives a result in it.
+        x: (N, C_in, H, W), or (C_in, H, W) for one image; float32, float64, float16 or
+            bfloat16 (ml_dtypes.bfloat16), any memory layout. 16-bit values are computed with in
+            float32, and results rounded once. An array whose channels vary fastest in memory
+            (channels-last) is computed in that layout and gives a result in it.
         weight: (C_out, C_in/groups, K_h, K_w), of x's dtype.
         bias: (C_out,) or None.
         stride: Step between outputs, an int or one per axis.
@@ -91,13 +92,13 @@ def conv2d(
             end).
         dilation: Step between kernel elements, an int or one per axis.
         groups: Parts into which channels are split; each part is a convolution of its own.
-        algorithm: "auto", "direct" or "im2col". A forced algorithm that cannot do the problem is
-            an error.
+        algorithm: "auto", "direct", "im2col" or "winograd" (float32, 3 x 3 kernels, stride 1).
+            A forced algorithm that cannot do the problem is an error.
         activation: None, "relu", "relu6", "leaky_relu" (slope 0.01), "sigmoid", "tanh", "silu",
             "gelu" (erf form) or "hardswish", applied as results are stored.
         precision: "highest", "high" or "medium"; None takes the setting of
-            :func:`set_precision`. The kernels of this version compute every level at full
-            accuracy of the dtype.
+            :func:`set_precision`. The level bounds the error of float32 results
+            (docs/numerics.md); other dtypes always get their full accuracy.
         out: Array for the result: right shape and dtype, writable, not overlapping an input.
 
     Returns:
@@ -107,7 +108,7 @@ def conv2d(
         ShapeError: Sizes that do not fit together (a ValueError).
         OptionError: An option outside its range (a ValueError).
         UnsupportedError: A forced algorithm that cannot do the problem (a ValueError).
-        DTypeError: Another dtype than float32 or float64, or dtypes that differ (a TypeError).
+        DTypeError: Another dtype, or dtypes that differ (a TypeError).
         ArgumentTypeError: A list, a scalar, None or a masked array instead of an array.
         OutOfMemoryError: No memory for the result or the workspace (a MemoryError).
     """

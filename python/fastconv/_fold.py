@@ -17,7 +17,7 @@ def unfold(
     """Every window of (N, C, H, W) or (C, H, W) as a column (im2col).
 
     Args:
-        x: float32 or float64 input, any strides.
+        x: float32, float64, float16 or bfloat16 input, any strides.
         kernel_size: Elements of the window, an int or (kh, kw).
         dilation: Distance between the elements of a window.
         padding: Zeros around the input: an int, one per axis, ((lo, hi), (lo, hi)), "valid" (none)
@@ -33,7 +33,7 @@ def unfold(
         ShapeError: x has the wrong number of axes or no elements besides an empty batch, or the
             window does not fit.
         OptionError: An option outside its range.
-        DTypeError: x is not float32 or float64.
+        DTypeError: x has another dtype.
         ArgumentTypeError: x is not a NumPy array, or an option has the wrong type.
     """
     return _core.unfold(x, kernel_size, dilation, padding, stride)
@@ -50,7 +50,8 @@ def fold(
     """Sum of columns into an image (col2im): the adjoint of :func:`unfold`.
 
     Args:
-        x: float32 or float64 columns (N, C*kh*kw, L) or (C*kh*kw, L), any strides.
+        x: float32, float64, float16 or bfloat16 columns (N, C*kh*kw, L) or (C*kh*kw, L).
+            Any strides; sums of 16-bit columns are kept in float32 and rounded once.
         output_size: (H, W) of the image, or an int for both.
         kernel_size: Elements of the window, an int or (kh, kw).
         dilation: Distance between the elements of a window.
@@ -96,7 +97,7 @@ def max_unpool2d(
     The other elements are 0.
 
     Args:
-        x: float32 or float64 values, any strides.
+        x: float32, float64, float16 or bfloat16 values, any strides.
         indices: int64 array of x's shape: flat positions in the spatial plane of the output, as
             ``return_indices=True`` gives them. Of equal positions in a plane the last one wins.
         kernel_size: Window of the pooling, an int or one per spatial axis.
@@ -112,7 +113,7 @@ def max_unpool2d(
         OptionError: An index outside the output plane, or an option outside its range.
         ShapeError: x has the wrong number of axes or no elements besides an empty batch, indices
             have another shape, or output_size does not fit.
-        DTypeError: x is not float32 or float64, or indices are not int64.
+        DTypeError: x has another dtype, or indices are not int64.
         ArgumentTypeError: x or indices is not a NumPy array, or an option has the wrong type.
     """
     return _core.max_unpool(2, x, indices, kernel_size, stride, padding, output_size)

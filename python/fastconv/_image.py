@@ -25,7 +25,7 @@ def correlate2d(
     """Cross-correlate an image with a kernel, each channel for itself.
 
     Args:
-        image: (H, W) or (H, W, C), float32 or float64.
+        image: (H, W) or (H, W, C), float32, float64, float16 or bfloat16.
         kernel: (K_h, K_w), of the image's dtype.
         mode: "full": wherever they overlap, (H+K_h-1, W+K_w-1); "same": the image's size, centred
             as in SciPy; "valid": where the kernel lies inside the image, (H-K_h+1, W-K_w+1).
@@ -40,8 +40,8 @@ def correlate2d(
     Raises:
         ShapeError: Wrong numbers of axes, or a kernel larger than the image in mode "valid".
         OptionError: An unknown mode or boundary.
-        DTypeError: Another dtype than float32 or float64, or dtypes that differ; convert an 8-bit
-            image with ``image.astype(numpy.float32)``.
+        DTypeError: Another dtype, or dtypes that differ; convert an 8-bit image with
+            ``image.astype(numpy.float32)``.
         ArgumentTypeError: Something else than arrays.
     """
     return _core.filter_image(image, kernel, False, mode, boundary, fill_value, out)
@@ -59,7 +59,7 @@ def convolve2d(
     """Convolve an image with a kernel: :func:`correlate2d` with the kernel rotated by 180 degrees.
 
     Args:
-        image: (H, W) or (H, W, C), float32 or float64.
+        image: (H, W) or (H, W, C), float32, float64, float16 or bfloat16.
         kernel: (K_h, K_w), of the image's dtype.
         mode: As in :func:`correlate2d`; "same" is centred as in ``scipy.signal.convolve2d``.
         boundary: As in :func:`correlate2d`.

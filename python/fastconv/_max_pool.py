@@ -129,8 +129,8 @@ def max_pool2d(
     NaN as the last one, both as in torch.
 
     Args:
-        x: float32 or float64 input, any strides. One whose channels lie side by side in memory
-            (channels-last) is pooled as it is and gives a channels-last result.
+        x: float32, float64, float16 or bfloat16 input, any strides. One whose channels lie side
+            by side in memory (channels-last) is pooled as it is and gives a channels-last result.
         kernel_size: Elements of the window, an int or one per spatial axis.
         stride: Step of the window; None or () means kernel_size.
         padding: Elements around the input: an int, one per axis, ((lo, hi), ...), "valid" (none)
@@ -150,7 +150,7 @@ def max_pool2d(
         ShapeError: x has the wrong number of axes or no elements besides an empty batch, the window
             does not fit, or out has another shape.
         OptionError: An option outside its range, such as too much padding.
-        DTypeError: x is not float32 or float64, or out has another dtype.
+        DTypeError: x has another dtype, or out has not that of x.
         ArgumentTypeError: x is not a NumPy array, or an option has the wrong type.
     """
     return _pool(

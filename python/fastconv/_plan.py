@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,10 +12,18 @@ from numpy.typing import NDArray
 from fastconv import _core
 from fastconv._arguments import choice, flag, integer, per_axis, shape
 from fastconv._conv import Activation, Algorithm, PaddingLike, PerAxis, Precision
-from fastconv.errors import ArgumentTypeError, OptionError, OutOfMemoryError
+from fastconv.errors import (
+    ArgumentTypeError,
+    BackendUnavailableError,
+    OptionError,
+    OutOfMemoryError,
+)
 
 Array = NDArray[Any]
 MemoryFormat = Literal["contiguous", "channels_last"]
+
+# In the explanation of what follows a measurement.
+_TUNED = "fastconv.tune measured"
 
 _CONVOLUTIONS = {
     f"{name}{rank}d": (rank, name == "conv_transpose")
@@ -28,10 +37,11 @@ class Explanation:
     """How a convolution would be computed; printing it gives the whole story.
 
     Attributes:
-        algorithm: "direct" or "im2col".
+        algorithm: "direct", "im2col" or "winograd".
         kernel: The kernel family.
         reason: Why it was chosen.
         isa: The instruction set.
+        precision: The accuracy asked for.
         threads: Threads that take part.
         tile: Register tile.
         tasks: Independent pieces of work.
@@ -44,6 +54,7 @@ class Explanation:
     kernel: str
     reason: str
     isa: str
+    precision: str
     threads: int
     tile: tuple[int, int]
     tasks: int
@@ -70,6 +81,7 @@ def plan(
     activation: Activation | None = None,
     precision: Precision | None = None,
     memory_format: MemoryFormat = "contiguous",
+    tune: bool = False,
 ) -> _core.ConvPlan:
     """Prepare a convolution for many calls with inputs of one shape.
 
@@ -92,6 +104,7 @@ def plan(
         precision: As for the operator.
         memory_format: Layout for which the plan is made, "contiguous" (NCHW) or "channels_last".
             Inputs in another layout are copied first.
+        tune: Measure first which kernel is fastest, as :func:`tune` does, unless that is known.
 
     Returns:
         A callable ``plan(x, out=None)`` with the attributes ``output_shape`` and ``explanation``.
@@ -107,23 +120,28 @@ def plan(
         >>> blur(np.ones((1, 3, 32, 32), dtype=np.float32)).shape
         (1, 8, 32, 32)
     """
-    return _core.prepare_conv(
-        *_arguments(
-            op,
-            x_shape,
-            weight,
-            bias,
-            stride,
-            padding,
-            output_padding,
-            dilation,
-            groups,
-            algorithm,
-            activation,
-            precision,
-            memory_format,
-        )
+    arguments = _arguments(
+        op,
+        x_shape,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+        algorithm,
+        activation,
+        precision,
+        memory_format,
     )
+    made = _core.prepare_conv(*arguments)
+    if flag("tune", tune) and _TUNED not in made.explanation:
+        from fastconv._tuning import tune_arguments
+
+        tune_arguments(arguments, x_shape, weight, memory_format)
+        made = _core.prepare_conv(*arguments)
+    return made
 
 
 def explain(
@@ -150,7 +168,7 @@ def explain(
         x_shape: Shape of the input.
         weight_shape: Shape of the weight.
         bias: Whether there is a bias.
-        dtype: float32 or float64.
+        dtype: float32, float64, float16 or bfloat16; a NumPy dtype or its name.
         stride: As for the operator.
         padding: As for the operator.
         dilation: As for the operator.
@@ -205,10 +223,18 @@ def _weightless(name: str, sizes: tuple[int, ...], dtype: Any) -> Array:
 
 def _float(dtype: Any) -> Any:
     try:
+        if isinstance(dtype, str) and dtype == "bfloat16":
+            # The package that adds the type to NumPy may be there and not yet imported.
+            return np.dtype(importlib.import_module("ml_dtypes").bfloat16)
         return np.dtype(dtype)
+    except ImportError:
+        raise BackendUnavailableError(
+            "dtype 'bfloat16' needs the package ml_dtypes, which is not installed; install it, or "
+            "pass numpy.float32"
+        ) from None
     except TypeError:
         raise ArgumentTypeError(
-            f"dtype must be a NumPy dtype, got {dtype!r}; pass numpy.float32 or numpy.float64"
+            f"dtype must be a NumPy dtype, got {dtype!r}; pass numpy.float32 or another"
         ) from None
 
 

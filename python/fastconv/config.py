@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 from collections.abc import Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import cast
 
@@ -14,7 +13,6 @@ from fastconv._arguments import choice
 from fastconv._conv import Precision
 
 _PRECISIONS: tuple[Precision, ...] = ("highest", "high", "medium")
-_precision: ContextVar[Precision] = ContextVar("fastconv_precision", default="highest")
 
 
 def get_num_threads() -> int:
@@ -42,25 +40,29 @@ def set_num_threads(count: int | None) -> None:
 
 def get_precision() -> Precision:
     """Return the accuracy that calls ask for unless they say otherwise."""
-    return _precision.get()
+    return _PRECISIONS[_core.get_precision()]
 
 
 def set_precision(level: Precision) -> None:
-    """Set the accuracy that calls ask for.
+    """Set the accuracy that calls ask for, in all Python threads.
+
+    Inside a ``with fastconv.precision(...)`` block that block's level counts. Before the first
+    call the level is that of the environment variable ``FASTCONV_PRECISION``, or "highest".
 
     Args:
-        level: "highest" (float32 accuracy, the default), "high" or "medium". This version computes
-            every level at full accuracy; the levels are accepted so that programs can state them.
+        level: "highest" (the accuracy of float32 arithmetic, on whatever unit gives it fastest),
+            "high" (about 16 bits of each product) or "medium" (8 bits, as bfloat16 arrays have).
+            The levels concern float32 arrays; docs/numerics.md states their error bounds.
 
     Raises:
         OptionError: An unknown level.
     """
-    _precision.set(cast(Precision, choice("level", level, _PRECISIONS)))
+    _core.set_precision(_level_number(level))
 
 
 @contextlib.contextmanager
 def precision(level: Precision) -> Iterator[None]:
-    """Ask for an accuracy inside a ``with`` block.
+    """Ask for an accuracy inside a ``with`` block, in the calling thread or task alone.
 
     Args:
         level: As for :func:`set_precision`.
@@ -68,11 +70,15 @@ def precision(level: Precision) -> Iterator[None]:
     Raises:
         OptionError: An unknown level.
     """
-    token = _precision.set(cast(Precision, choice("level", level, _PRECISIONS)))
+    token = _core.precision_context.set(_level_number(level))
     try:
         yield
     finally:
-        _precision.reset(token)
+        _core.precision_context.reset(token)
+
+
+def _level_number(level: Precision) -> int:
+    return _PRECISIONS.index(cast(Precision, choice("level", level, _PRECISIONS)))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from operator_calls import CALLS, Call
@@ -50,9 +51,10 @@ def test_other_things_than_arrays(call: Call, name: str) -> None:
 @each_array
 def test_other_dtypes(call: Call, name: str) -> None:
     array = call.arrays[name]
-    dtypes = ["?", "i1", "u1", "i4", "u8", "f2", "c8", "c16", "O", "S4", "U4", "M8[s]", "m8[s]"]
-    dtypes += [[("a", "f4")], ">f4", ">f8", np.longdouble]
-    dtypes += [">i8", "f4", "f8"] if name == "indices" else ["i8"]
+    dtypes = ["?", "i1", "u1", "i4", "u8", "c8", "c16", "O", "S4", "U4", "M8[s]", "m8[s]"]
+    dtypes += [[("a", "f4")], ">f4", ">f8", ">f2", np.longdouble]
+    dtypes += [ml_dtypes.float8_e5m2, ml_dtypes.int4]
+    dtypes += [">i8", "f2", "f4", "f8"] if name == "indices" else ["i8"]
     for dtype in dtypes:
         with pytest.raises(fc.DTypeError, match=rf"^{name} ") as caught:
             call.run(**{name: np.zeros(array.shape, dtype)})

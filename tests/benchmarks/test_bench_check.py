@@ -51,7 +51,7 @@ def run(lib, **options):
 
 def test_every_combination_is_visited():
     rows = run(library())
-    assert len(rows) == 3 * 2 + 2
+    assert len(rows) == 4 * 2 + 2
     for row in rows:
         assert set(row.results) == {(i, d) for i in ("one", "two") for d in ("float32", "float64")}
         assert not row.failures

@@ -6,10 +6,10 @@ import pytest
 import fastconv
 from fastconv.benchmarks import peers as peers_package
 from fastconv.benchmarks.contestant import DeclinedError, Settings, as_convolution, as_image
-from fastconv.benchmarks.peers import PEER_NAMES, load_peers
+from fastconv.benchmarks.peers import PEER_NAMES, hold_peers, load_peers
 from fastconv.benchmarks.problem import Problem, call, make_arrays
 from fastconv.benchmarks.suites import SelectionError
-from fastconv.benchmarks.verify import PEER_FACTOR, Verifier
+from fastconv.benchmarks.verify import PEER_FACTOR, Verifier, tolerance
 
 PROBLEMS = {
     p.name: p
@@ -125,6 +125,50 @@ def test_double_precision_is_computed_or_declined():
         except DeclinedError:
             continue
         assert verifier.compare(prepared.fetch(prepared.run()), PEER_FACTOR).ok, contestant.key
+
+
+@pytest.mark.parametrize("name", ["dense", "depthwise", "up", "max", "average", "causal"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(2, "bfloat16"),
+        Settings(2, "float16"),
+        Settings(2, precision="high"),
+        Settings(2, precision="medium"),
+    ],
+    ids=["bfloat16", "float16", "high", "medium"],
+)
+def test_other_types_and_levels_are_computed_or_declined(settings, name):
+    problem = PROBLEMS[name]
+    settings = settings.of(problem)
+    arrays = make_arrays(problem, settings.dtype)
+    verifier = Verifier(fastconv.reference, problem, arrays, settings.dtype)
+    right = []
+    for contestant in load_peers()[0]:
+        try:
+            prepared = contestant.prepare(problem, arrays, settings)
+        except DeclinedError:
+            continue
+        outcome = verifier.compare(prepared.fetch(prepared.run()), tolerance(settings, own=False))
+        assert outcome.ok, f"{contestant.key}: {outcome.message}"
+        right.append(contestant.key)
+    if "torch" in [p.key for p in load_peers()[0]]:
+        assert "torch" in right
+
+
+def test_peers_are_held_to_the_instruction_set(monkeypatch):
+    runnable = fastconv.show_config().runnable_isas
+    monkeypatch.setattr(peers_package.os, "environ", {})
+    assert hold_peers(runnable[0]) == {}
+    assert peers_package.os.environ == {}
+    if runnable[0] != "avx2":
+        held = hold_peers("avx2")
+        assert held["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+        assert peers_package.os.environ == held
+    settings = Settings(threads=1, isa="avx2")
+    for key in ("onnxruntime", "ncnn"):
+        with pytest.raises(DeclinedError, match="AVX2"):
+            peer(key).prepare(PROBLEMS["dense"], make_arrays(PROBLEMS["dense"]), settings)
 
 
 def test_a_missing_library_is_named_with_the_reason(monkeypatch):

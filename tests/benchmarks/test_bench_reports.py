@@ -13,6 +13,7 @@ from fastconv.benchmarks.results import (
     as_json,
     geometric_mean,
     mean_speedup,
+    summary,
     write_json,
 )
 from fastconv.benchmarks.suites import Layer, select
@@ -80,7 +81,8 @@ def test_json_holds_every_figure(tmp_path):
     write_json(run, tmp_path / "run.json")
     data = json.loads((tmp_path / "run.json").read_text())
     assert data == json.loads(json.dumps(as_json(run)))
-    assert data["ceilings"] == {"fma_gflops": 100.0, "copy_gbs": 10.0}
+    assert data["ceilings"] == {"fma_gflops": 100.0, "copy_gbs": 10.0, "matrix_gflops": None}
+    assert data["summary"]["lenet"]["fastconv"]["over_torch"] == pytest.approx(2)
     assert data["missing"] == {"ncnn": "No module named 'ncnn'"}
     assert set(data["geometric_means"]) == {"all", "lenet", "filters"}
     assert data["geometric_means"]["all"]["torch"] == pytest.approx(2)
@@ -117,6 +119,64 @@ def test_table_shows_wrong_answers():
     text = text_of(run, 200)
     assert "wrong: lenet/conv1: fastconv: at (0, 0): got 1, expected 2" in text
     assert run.failures == run.layers
+
+
+def planned_run():
+    run = make_run(select(["lenet"]), held={"SOME_VARIABLE": "AVX2"}, precision="high")
+    run.ceilings = Ceilings(100.0, 10.0, 3000.0)
+    run.titles = {"fastconv": "fastconv", "fastconv-plan": "fastconv, plan", **run.titles}
+    for result in run.layers:
+        if result.layer.problem.is_convolution:
+            result.measurements["fastconv-plan"] = timed(result.own.seconds / 4)
+    return run
+
+
+def test_the_summary_tells_calls_from_plans():
+    run = planned_run()
+    called, planned = summary(run.layers), summary(run.layers, "fastconv-plan")
+    assert called.over_torch == pytest.approx(2)
+    assert called.over_best == called.worst == pytest.approx(0.5)
+    assert called.lost == 1
+    pools = [r for r in run.layers if not r.layer.problem.is_convolution]
+    distinct = len({r.layer.key for r in run.layers})
+    pooled = len({r.layer.key for r in pools})
+    # The plain call stands for the plan where there is nothing to plan.
+    assert planned.layers == called.layers == distinct
+    assert planned.lost == pytest.approx(pooled / distinct)
+    assert planned.worst == pytest.approx(0.5 if pooled else 2)
+    assert planned.over_best == pytest.approx(
+        geometric_mean([0.5] * pooled + [2] * (distinct - pooled))
+    )
+    assert "fastconv-plan" not in run.peers
+    assert all(r.best_peer() == "onnxruntime" for r in run.layers)
+
+
+def test_tables_show_plans_levels_and_what_holds_the_peers():
+    text = text_of(planned_run(), 200)
+    for words in (
+        "plan us",
+        "fastconv, plan",
+        "over best peer",
+        "below 0.95",
+        "precision high",
+        "3000 GFLOP/s (matrix unit, bfloat16)",
+        "Peers are held to avx2 by SOME_VARIABLE=AVX2",
+    ):
+        assert words in text
+
+
+def test_picture_shows_plans(tmp_path):
+    pytest.importorskip("matplotlib")
+    from fastconv.benchmarks.pictures import draw
+
+    draw(planned_run(), tmp_path / "run.png")
+    assert (tmp_path / "run.png").stat().st_size > 10_000
+
+
+def test_the_better_of_two_measurements_of_each_ceiling():
+    first, second = Ceilings(1.0, 5.0, None), Ceilings(2.0, 4.0, 7.0)
+    assert first.better(second) == second.better(first) == Ceilings(2.0, 5.0, 7.0)
+    assert first.better(first).matrix_gflops is None
 
 
 def test_an_interrupted_run_says_so():

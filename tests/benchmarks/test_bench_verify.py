@@ -3,8 +3,16 @@ import pytest
 
 import fastconv
 from fastconv.benchmarks import verify
-from fastconv.benchmarks.problem import Problem, call, make_arrays, output_shape
-from fastconv.benchmarks.verify import OWN_FACTOR, Verifier
+from fastconv.benchmarks.contestant import Settings
+from fastconv.benchmarks.problem import (
+    Arrays,
+    Problem,
+    call,
+    element_type,
+    make_arrays,
+    output_shape,
+)
+from fastconv.benchmarks.verify import OWN_FACTOR, Verifier, tolerance
 
 PROBLEMS = [
     Problem("dense", "conv2d", (3, 12, 20, 19), (18, 12, 3, 3), True, {"padding": 1}),
@@ -95,3 +103,48 @@ def test_the_error_is_measured_in_units_of_the_sum_of_magnitudes():
     outcome = Verifier(fastconv.reference, problem, arrays, "float32").compare(answer, OWN_FACTOR)
     assert outcome.error == pytest.approx(5, abs=1)
     assert outcome.ok
+
+
+LEVELS = ("highest", "high", "medium")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_level_of_precision_allows_what_it_leaves_out(level):
+    problem = Problem("p", "conv1d", (1, 1, 4), (1, 1, 4))
+    arrays, answer = exact(problem)
+    scale = float(np.abs(arrays.x * arrays.weight).sum())
+    settings = Settings(threads=1, precision=level)
+    verifier = Verifier(fastconv.reference, problem, arrays, "float32")
+    allowed = tolerance(settings, own=True)
+    left_out = {"highest": 0.0, "high": 3 * 2.0**-16, "medium": 2.0**-7}[level]
+    limit = (left_out * (1 + 2.0**-7) + OWN_FACTOR * 2.0**-23) * scale
+    for share, ok in ((0.95, True), (1.05, False)):
+        changed = (answer.astype(np.float64) + share * limit).astype(np.float32)
+        assert verifier.compare(changed, allowed).ok == ok
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_16_bit_results_are_allowed_their_last_bit_and_no_more(dtype):
+    problem = Problem("p", "conv2d", (1, 40, 6, 6), (8, 40, 3, 3))
+    arrays = make_arrays(problem, dtype)
+    right = call(fastconv.reference, problem, arrays).astype(element_type(dtype))
+    verifier = Verifier(fastconv.reference, problem, arrays, dtype)
+    allowed = tolerance(Settings(threads=1, dtype=dtype), own=True)
+    assert verifier.compare(right, allowed).ok
+    wrong = (right.astype(np.float64) * (1 + 4 * allowed.rounding)).astype(right.dtype)
+    assert not verifier.compare(wrong, allowed).ok
+
+
+def test_peers_in_bfloat16_are_allowed_what_that_costs():
+    medium = Settings(threads=1, precision="medium")
+    assert medium.peer_dtype == "bfloat16"
+    assert Settings(threads=1, precision="high").peer_dtype == "float32"
+    problem = PROBLEMS[0]
+    arrays = make_arrays(problem)
+    rounded = Arrays(*(a.astype(element_type("bfloat16")).astype(np.float64) for a in arrays))
+    answer = call(fastconv.reference, problem, rounded)
+    stored = answer.astype(element_type("bfloat16")).astype(np.float32)
+    verifier = Verifier(fastconv.reference, problem, arrays, "float32")
+    assert verifier.compare(stored, tolerance(medium, own=False)).ok
+    assert not verifier.compare(stored, tolerance(Settings(threads=1), own=False)).ok
+    assert not verifier.compare(stored * np.float32(1.1), tolerance(medium, own=False)).ok

@@ -52,7 +52,7 @@ def test_info_as_json():
         (["bench", "--peer", "mkl"], ["mkl", "torch"]),
         (["bench", "--threads", "0"], ["0", "threads"]),
         (["bench", "--threads", "many"], ["many"]),
-        (["bench", "--dtype", "float16"], ["float16", "float32", "float64"]),
+        (["bench", "--dtype", "int8"], ["float16", "float32", "float64"]),
         (["bench", "--algorithm", "magic"], ["magic", "auto", "direct", "im2col"]),
         (["bench", "--isa", "mmx"], ["mmx", "scalar"]),
         (["bench", "--json", "/no/such/folder/x.json", "--suite", "micro"], ["/no/such/folder"]),

@@ -56,6 +56,126 @@ LARGE = [
         (1, 129, 6, 140),
         options={"kernel_size": 3, "stride": 1, "padding": 1, "count_include_pad": False},
     ),
+    Problem(
+        "max-tall",
+        "max_pool2d",
+        (2, 2, 70, 40),
+        options={"kernel_size": 19, "stride": 1, "padding": 9},
+    ),
+    Problem(
+        "min-tall-strided",
+        "min_pool2d",
+        (1, 3, 90, 33),
+        options={"kernel_size": (16, 9), "stride": (3, 4), "padding": (8, 4)},
+    ),
+    Problem(
+        "avg-tall-overlap",
+        "avg_pool2d",
+        (1, 2, 90, 50),
+        options={
+            "kernel_size": (23, 11),
+            "stride": 1,
+            "padding": (11, 5),
+            "count_include_pad": False,
+        },
+    ),
+    Problem(
+        "lp-tall",
+        "lp_pool2d",
+        (1, 2, 60, 50),
+        options={"norm_type": 2, "kernel_size": (13, 12), "stride": (1, 2)},
+    ),
+    Problem(
+        "max-halved",
+        "max_pool2d",
+        (1, 2, 20, 200),
+        options={"kernel_size": (2, 24), "stride": (2, 8)},
+    ),
+    Problem("avg-halved-1d", "avg_pool1d", (3, 2, 1003), options={"kernel_size": 8, "stride": 8}),
+    Problem(
+        "avg-halved-long",
+        "avg_pool1d",
+        (1, 2, 1500),
+        options={"kernel_size": 20, "stride": 4, "padding": 10},
+    ),
+    Problem("avg-stride-5", "avg_pool1d", (2, 2, 999), options={"kernel_size": 10, "stride": 5}),
+    Problem(
+        "max-stride-6",
+        "max_pool1d",
+        (2, 2, 999),
+        options={"kernel_size": 4, "stride": 6, "padding": 2},
+    ),
+    Problem(
+        "max-stride-3-in-place",
+        "max_pool1d",
+        (2, 2, 1999),
+        options={"kernel_size": 5, "stride": 3, "padding": 2},
+    ),
+    Problem(
+        "avg-stride-4-in-place",
+        "avg_pool1d",
+        (2, 2, 2999),
+        options={
+            "kernel_size": 7,
+            "stride": 4,
+            "padding": 3,
+            "ceil_mode": True,
+            "count_include_pad": False,
+        },
+    ),
+    Problem(
+        "max-dilated-in-place",
+        "max_pool1d",
+        (2, 2, 1999),
+        options={"kernel_size": 3, "stride": 1, "padding": 20, "dilation": 20},
+    ),
+    Problem(
+        "adaptive-1-more", "adaptive_avg_pool2d", (2, 3, 13, 50), options={"output_size": (6, 7)}
+    ),
+    Problem(
+        "adaptive-1-less", "adaptive_avg_pool2d", (2, 3, 14, 34), options={"output_size": (5, 7)}
+    ),
+    Problem(
+        "adaptive-1-less-max",
+        "adaptive_max_pool2d",
+        (2, 3, 14, 34),
+        options={"output_size": (5, 7), "return_indices": True},
+    ),
+    Problem(
+        "adaptive-uneven-long", "adaptive_avg_pool1d", (2, 30, 1000), options={"output_size": 48}
+    ),
+    Problem(
+        "adaptive-wider", "adaptive_max_pool2d", (2, 3, 5, 7), options={"output_size": (7, 12)}
+    ),
+    Problem(
+        "max-window-beyond",
+        "max_pool2d",
+        (2, 3, 5, 6),
+        options={"kernel_size": (3, 5001), "stride": 1, "padding": (1, 2500)},
+    ),
+    Problem(
+        "avg-window-beyond",
+        "avg_pool2d",
+        (2, 3, 5, 6),
+        options={
+            "kernel_size": (5001, 2),
+            "stride": (1, 2),
+            "padding": (2500, 1),
+            "count_include_pad": False,
+        },
+    ),
+    Problem(
+        "max-dilated-beyond",
+        "max_pool1d",
+        (2, 3, 9),
+        options={
+            "kernel_size": 3,
+            "stride": 1,
+            "padding": 4000,
+            "dilation": 4000,
+            "return_indices": True,
+        },
+    ),
     Problem("global-large", "avg_pool2d", (2, 3, 70, 75), options={"kernel_size": (70, 75)}),
     Problem("global-adaptive", "adaptive_max_pool2d", (2, 3, 70, 75), options={"output_size": 1}),
 ]
@@ -350,7 +470,7 @@ BAD = [
     (lambda: fc.max_pool2d(X > 0, 2), fc.DTypeError, "bool"),
     (lambda: fc.max_pool2d(X.astype(object), 2), fc.DTypeError, "object"),
     (lambda: fc.max_pool2d(X.astype(complex), 2), fc.DTypeError, "complex"),
-    (lambda: fc.max_pool2d(X.astype(np.float16), 2), fc.DTypeError, "float16"),
+    (lambda: fc.max_pool2d(X.astype(np.longdouble), 2), fc.DTypeError, "longdouble|float128"),
     (lambda: fc.max_pool2d(X.astype(">f4"), 2), fc.DTypeError, "byte order"),
     (lambda: fc.max_pool2d(X[0, 0], 2), fc.ShapeError, "4 axes"),
     (lambda: fc.max_pool2d(X[None], 2), fc.ShapeError, "4 axes"),
@@ -415,6 +535,40 @@ def test_huge_views_of_little_memory() -> None:
         fc.max_pool2d(wide, (1, 2**38), (1, 2**39))
     with pytest.raises(MemoryError, match="result of shape"):
         fc.max_pool2d(wide, 1)
+
+
+@pytest.mark.parametrize("layout", ["planar", "channels_last"])
+def test_windows_far_larger_than_the_input(layout: str, isa: str) -> None:
+    x = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    if layout == "channels_last":
+        x = np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)
+    size, pad = 2**38, 2**37
+    largest = np.array([11, 23], np.float32)
+    values = fc.max_pool2d(x, size, 1, pad)
+    assert values.shape == (1, 2, 4, 5)
+    np.testing.assert_array_equal(values, np.broadcast_to(largest[:, None, None], values.shape))
+    means = fc.avg_pool2d(x, size, 1, pad, count_include_pad=False)
+    np.testing.assert_array_equal(
+        means, np.broadcast_to((largest - 5.5)[:, None, None], (1, 2, 4, 5))
+    )
+    values, indices = fc.max_pool2d(x, 3, 1, 2**30, dilation=2**30, return_indices=True)
+    np.testing.assert_array_equal(values, x)
+    np.testing.assert_array_equal(indices, np.broadcast_to(np.arange(12).reshape(3, 4), x.shape))
+
+
+@pytest.mark.parametrize("op", ["avg_pool2d", "max_pool2d", "lp_pool2d"])
+@pytest.mark.parametrize("size", [3, 9, 17])
+def test_special_values_end_with_their_window(op: str, size: int, isa: str) -> None:
+    x = np.ones((1, 2, 60, 70), np.float32)
+    x[0, 0, 20, 30] = np.inf
+    x[0, 1, 20, 30] = np.nan
+    options = {"norm_type": 2.0} if op.startswith("lp") else {}
+    for given in (x, np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)):
+        result = getattr(fc, op)(given, kernel_size=size, stride=1, **options)
+        touched = np.zeros(result.shape[2:], bool)
+        touched[max(0, 21 - size) : 21, max(0, 31 - size) : 31] = True
+        np.testing.assert_array_equal(np.isinf(result[0, 0]), touched)
+        np.testing.assert_array_equal(np.isnan(result[0, 1]), touched)
 
 
 def test_smaller_than_the_window_in_ceil_mode() -> None:

@@ -63,6 +63,11 @@ class PreparedConv {
  public:
   static Status make(const ConvProblem& problem, const PlanOptions& options, const void* w,
                      const void* bias, std::unique_ptr<PreparedConv>& made);
+  // By a plan that was made for to_plan(problem), with PlanOptions::keeps_weights.
+  static Status make(const ConvProblem& problem, const ConvPlan& plan, const PlanOptions& options,
+                     const void* w, const void* bias, std::unique_ptr<PreparedConv>& made);
+  // The problem with weights as they are kept, simplified.
+  static ConvProblem to_plan(const ConvProblem& problem);
   ~PreparedConv();
   PreparedConv(const PreparedConv&) = delete;
   PreparedConv& operator=(const PreparedConv&) = delete;
@@ -75,6 +80,7 @@ class PreparedConv {
  private:
   struct State;
   explicit PreparedConv(std::unique_ptr<State> state);
+  static Status pack_weights(State& state, bool& declined);
   std::unique_ptr<State> state_;
 };
 

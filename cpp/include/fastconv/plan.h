@@ -15,11 +15,19 @@ enum class Family : int {
   direct_pixels,         // direct: register tile of broadcast pixels x output channels, NCHW
   direct_channels_last,  // direct: register tile of pixels x output channels, NHWC
   rows,                  // direct: one or few input channels per group, vectors along the row, NCHW
+  rows_in_place,         // the same without packing, for rows that lie in one piece
   depthwise_channels_last,  // direct: one channel in and out per group, vectors along channels
   im2col_planar,            // packed panels of unfolded input, NCHW
   im2col_channels_last,     // packed rows of unfolded input, NHWC
+  winograd_2x2,             // Winograd's F(2x2, 3x3), NCHW and NHWC
+  winograd_4x4,             // F(4x4, 3x3): fewer products, larger errors
+  matrix,                   // direct: tiles of bfloat16 parts on the matrix unit, any layout
+  matrix_unfolded,          // im2col on the matrix unit, NCHW
+  few_pixels,               // direct: vectors along the sum, any layout
+  transposed_planar,        // direct: strided transposed convolution by input position, NCHW
+  transposed_pixels,        // the same, pixels broadcast
 };
-inline constexpr int kFamilies = 8;
+inline constexpr int kFamilies = 16;
 
 const char* family_name(Family family);
 Algorithm family_algorithm(Family family);
@@ -40,7 +48,16 @@ struct ConvPlan {
   // group) for one of channel_parts shares of the output channels, block_depth input channels
   // (direct) or rows of the unfolded input (im2col) at a time.
   Index block_rows = 1, block_cols = 1, channel_parts = 1, block_depth = 1;
+  // Images and output depths of a task, for families that take several at once.
+  Index block_images = 1, block_slices = 1;
   bool reads_in_place = false;  // the input is used where it lies, without packing
+
+  // 16-bit arrays: images that become float32 at a time, for which the rest of the plan is; 0 where
+  // the kernel takes the arrays as they are.
+  Index images = 0;
+  std::size_t widened_bytes = 0;  // float32 copies of these images, of weights and bias
+  // Where it is not 0, each thread widens so many groups of one image at a time for itself.
+  Index task_groups = 0;
 
   const char* reason = "";  // why this family
 };
@@ -51,6 +68,12 @@ struct PoolPlan {
   Index tasks = 0;
   std::size_t scratch_bytes = 0;
   bool channels_last = false;
+  // 16-bit arrays: images that become float32 at a time, for which the rest of the plan is; 0 where
+  // the kernel takes the arrays as they are.
+  Index images = 0;
+  std::size_t widened_bytes = 0;
+  // Where it is not 0, each thread widens so many channels of one image at a time for itself.
+  Index task_channels = 0;
   const char* reason = "";
 };
 

@@ -11,19 +11,35 @@ namespace fastconv {
 
 inline constexpr int kAxes = 3;
 
-enum class DType : int { float32 = 0, float64 = 1 };
-inline constexpr int kDTypes = 2;
+enum class DType : int { float32 = 0, float64 = 1, float16 = 2, bfloat16 = 3 };
+inline constexpr int kDTypes = 4;
 
-enum class Isa : int { scalar = 0, avx2 = 1, avx512 = 2, neon = 3 };
-inline constexpr int kIsas = 4;
+// Bytes of one element.
+FASTCONV_GEOMETRY Index element_size(DType dtype) {
+  return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2;
+}
 
-enum class Algorithm : int { automatic = 0, direct = 1, im2col = 2 };
-inline constexpr int kAlgorithms = 3;
+// Bytes of what sums of elements are kept in.
+FASTCONV_GEOMETRY Index accumulator_size(DType dtype) {
+  return dtype == DType::float64 ? 8 : 4;
+}
+
+// Elements of 16 bits are computed with in float32 and rounded once, as results are stored.
+FASTCONV_GEOMETRY bool is_narrow(DType dtype) {
+  return element_size(dtype) == 2;
+}
+
+// `amx` is AVX-512 with the matrix unit (tiles of bfloat16) beside it.
+enum class Isa : int { scalar = 0, avx2 = 1, avx512 = 2, neon = 3, amx = 4 };
+inline constexpr int kIsas = 5;
+
+enum class Algorithm : int { automatic = 0, direct = 1, im2col = 2, winograd = 3 };
+inline constexpr int kAlgorithms = 4;
 
 enum class Activation : int { none, relu, relu6, leaky_relu, sigmoid, tanh, silu, gelu, hardswish };
 inline constexpr int kActivations = 9;
 
-// Accuracy asked for. float32 vector units deliver "highest" at every level.
+// Accuracy asked for of float32 arrays. Vector units deliver "highest" at every level.
 enum class Precision : int { highest, high, medium };
 inline constexpr int kPrecisions = 3;
 
@@ -37,6 +53,7 @@ struct Axes {
   FASTCONV_GEOMETRY Index operator[](int axis) const { return v[axis]; }
   FASTCONV_GEOMETRY Index& operator[](int axis) { return v[axis]; }
   FASTCONV_GEOMETRY Index product() const { return v[0] * v[1] * v[2]; }
+  bool operator==(const Axes&) const = default;
 };
 
 // Memory strides of a tensor, in elements. For a weight, `batch` is the stride of its first axis
@@ -44,6 +61,7 @@ struct Axes {
 struct Strides {
   Index batch, channel;
   Axes spatial;
+  bool operator==(const Strides&) const = default;
 };
 
 struct ConvProblem {
@@ -67,6 +85,7 @@ struct ConvProblem {
 
   FASTCONV_GEOMETRY Index group_in() const { return in_channels / groups; }
   FASTCONV_GEOMETRY Index group_out() const { return out_channels / groups; }
+  bool operator==(const ConvProblem&) const = default;
 };
 
 enum class PoolKind : int { max, min, average, lp };

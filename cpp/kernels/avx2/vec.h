@@ -19,6 +19,7 @@ struct Vec;
 template <>
 struct Vec<float> {
   using Reg = __m256;
+  using Mask = __m256i;
   static constexpr int width = 8;
   static constexpr int registers = 16;
 
@@ -26,6 +27,10 @@ struct Vec<float> {
   static Reg set(float a) { return _mm256_set1_ps(a); }
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }
   static Reg load_first(const float* p, int n) { return _mm256_maskload_ps(p, first_words(n)); }
+  static Mask range(int lo, int hi) {
+    return _mm256_andnot_si256(first_words(lo), first_words(hi));
+  }
+  static Reg load_masked(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
   static void store(float* p, Reg a) { _mm256_storeu_ps(p, a); }
   static void store_first(float* p, Reg a, int n) { _mm256_maskstore_ps(p, first_words(n), a); }
   static void store_range(float* p, Reg a, int lo, int hi) {
@@ -39,6 +44,7 @@ struct Vec<float> {
   static Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
   static Reg min(Reg a, Reg b) { return _mm256_min_ps(a, b); }
   static Reg abs(Reg a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+  static Reg sqrt(Reg a) { return _mm256_sqrt_ps(a); }
   static Reg round(Reg a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
@@ -61,17 +67,55 @@ struct Vec<float> {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
+  static void transpose(Reg* r) {
+    Reg t[8];
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+      const __m256d ab = _mm256_castps_pd(_mm256_unpacklo_ps(r[i], r[i + 1]));
+      const __m256d ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(r[i], r[i + 1]));
+      const __m256d cd = _mm256_castps_pd(_mm256_unpacklo_ps(r[i + 2], r[i + 3]));
+      const __m256d cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(r[i + 2], r[i + 3]));
+      t[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+      t[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
+      t[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+      t[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+    }
+    // Now t[4*i + j] holds in each half h the column 4*h + j of rows 4*i .. 4*i+3.
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      r[j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x20);
+      r[4 + j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x31);
+    }
+  }
   // The second load starts at p+7, so that it ends with the last element that is wanted.
   static Reg load_step2(const float* p) {
     const Reg pairs = _mm256_shuffle_ps(load(p), load(p + 7), _MM_SHUFFLE(3, 1, 2, 0));
     return _mm256_castpd_ps(
         _mm256_permute4x64_pd(_mm256_castps_pd(pairs), _MM_SHUFFLE(3, 1, 2, 0)));
   }
+  static Reg load_step2_masked(const float* p, Mask low, Mask high) {
+    const Reg pairs =
+        _mm256_shuffle_ps(load_masked(p, low), load_masked(p + 8, high), _MM_SHUFFLE(2, 0, 2, 0));
+    return _mm256_castpd_ps(
+        _mm256_permute4x64_pd(_mm256_castps_pd(pairs), _MM_SHUFFLE(3, 1, 2, 0)));
+  }
+  // With a source and a mask of its own, or compilers take the instruction's old register for an
+  // uninitialized value.
+  static Reg gathered(const float* p, __m256i at) {
+    return _mm256_mask_i32gather_ps(zero(), p, at, _mm256_castsi256_ps(_mm256_set1_epi32(-1)), 4);
+  }
+  static Reg load_step3(const float* p) {
+    return gathered(p, _mm256_setr_epi32(0, 3, 6, 9, 12, 15, 18, 21));
+  }
+  static Reg load_step4(const float* p) {
+    return gathered(p, _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+  }
 };
 
 template <>
 struct Vec<double> {
   using Reg = __m256d;
+  using Mask = __m256i;
   static constexpr int width = 4;
   static constexpr int registers = 16;
 
@@ -81,6 +125,8 @@ struct Vec<double> {
   static Reg set(double a) { return _mm256_set1_pd(a); }
   static Reg load(const double* p) { return _mm256_loadu_pd(p); }
   static Reg load_first(const double* p, int n) { return _mm256_maskload_pd(p, first(n)); }
+  static Mask range(int lo, int hi) { return _mm256_andnot_si256(first(lo), first(hi)); }
+  static Reg load_masked(const double* p, Mask m) { return _mm256_maskload_pd(p, m); }
   static void store(double* p, Reg a) { _mm256_storeu_pd(p, a); }
   static void store_first(double* p, Reg a, int n) { _mm256_maskstore_pd(p, first(n), a); }
   static void store_range(double* p, Reg a, int lo, int hi) {
@@ -94,6 +140,7 @@ struct Vec<double> {
   static Reg max(Reg a, Reg b) { return _mm256_max_pd(a, b); }
   static Reg min(Reg a, Reg b) { return _mm256_min_pd(a, b); }
   static Reg abs(Reg a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
+  static Reg sqrt(Reg a) { return _mm256_sqrt_pd(a); }
   static Reg round(Reg a) {
     return _mm256_round_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
@@ -115,11 +162,28 @@ struct Vec<double> {
     const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
   }
+  static void transpose(Reg* r) {
+    const Reg even = _mm256_unpacklo_pd(r[0], r[1]), odd = _mm256_unpackhi_pd(r[0], r[1]);
+    const Reg even_high = _mm256_unpacklo_pd(r[2], r[3]), odd_high = _mm256_unpackhi_pd(r[2], r[3]);
+    r[0] = _mm256_permute2f128_pd(even, even_high, 0x20);
+    r[1] = _mm256_permute2f128_pd(odd, odd_high, 0x20);
+    r[2] = _mm256_permute2f128_pd(even, even_high, 0x31);
+    r[3] = _mm256_permute2f128_pd(odd, odd_high, 0x31);
+  }
   // As above: the second load starts at p+3.
   static Reg load_step2(const double* p) {
     const Reg pairs = _mm256_shuffle_pd(load(p), load(p + 3), 0b1010);
     return _mm256_permute4x64_pd(pairs, _MM_SHUFFLE(3, 1, 2, 0));
   }
+  static Reg load_step2_masked(const double* p, Mask low, Mask high) {
+    const Reg pairs = _mm256_unpacklo_pd(load_masked(p, low), load_masked(p + 4, high));
+    return _mm256_permute4x64_pd(pairs, _MM_SHUFFLE(3, 1, 2, 0));
+  }
+  static Reg gathered(const double* p, __m128i at) {
+    return _mm256_mask_i32gather_pd(zero(), p, at, _mm256_castsi256_pd(_mm256_set1_epi64x(-1)), 8);
+  }
+  static Reg load_step3(const double* p) { return gathered(p, _mm_setr_epi32(0, 3, 6, 9)); }
+  static Reg load_step4(const double* p) { return gathered(p, _mm_setr_epi32(0, 4, 8, 12)); }
 };
 
 }  // namespace fastconv::avx2

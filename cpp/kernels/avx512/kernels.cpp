@@ -1,9 +1,12 @@
 // The avx512 unit: the generic kernels over its vector type.
+#include "narrow.h"
 #include "vec.h"
 
 #include "core/grid.h"
 #include "core/pool_layout.h"
+#include "core/subpixel.h"
 #include "core/unit.h"
+#include "core/winograd.h"
 
 namespace fastconv {
 namespace avx512 {
@@ -12,6 +15,9 @@ namespace avx512 {
 
 extern const Unit kAvx512Unit;
 constinit const Unit kAvx512Unit = {
-    Isa::avx512, "avx512", {avx512::generic_table<float>(), avx512::generic_table<double>()}};
+    Isa::avx512,
+    "avx512",
+    {avx512::generic_table<float>(), avx512::generic_table<double>(), avx512::narrow_table<Half>(),
+     avx512::narrow_table<BFloat16>()}};
 
 }  // namespace fastconv

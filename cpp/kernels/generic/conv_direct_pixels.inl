@@ -69,28 +69,38 @@ static inline void run_pixel_tile(int vectors, const T* x, Index channels, const
   return pixel_tile<T, 1>(x, channels, run_x, run_w, runs, panel, tile);
 }
 
-// to[j*to_row + i] = from[i*from_row + j] for i < rows, j < cols; the target is written in order.
+// Pixels that are stored together: whole vectors and whole tiles.
 template <class T>
-static void transpose(const T* from, Index from_row, Index rows, Index cols, T* to, Index to_row) {
-  const Index rows_in_fours = rows / 4 * 4, cols_in_fours = cols / 4 * 4;
-  for (Index j = 0; j < cols_in_fours; j += 4) {
-    for (Index i = 0; i < rows_in_fours; i += 4) {
-      transpose_4x4(from + i * from_row + j, from_row, to + j * to_row + i, to_row);
+constexpr int pixel_group() {
+  constexpr int M = LastShape<T>::m;
+  return static_cast<int>(PlanarShape<T>::n) * (PlanarShape<T>::n % M == 0 ? 1 : M);
+}
+
+// The strip of all input channels, a position's channels next to each other. A few planes at a time
+// are packed, then turned.
+template <class T>
+static const T* pack_positions(const ConvProblem& p, const GridTask& task, const PackedStrip& strip,
+                               Range depth_taps, const T* x, Carver& carver) {
+  constexpr Index kPlanes = 16;
+  const Index channels = p.group_in();
+  T* some_planes = carver.take<T>(kPlanes * strip.plane_size);
+  T* packed = carver.take<T>(0);
+  for (Index c = 0; c < channels; c += kPlanes) {
+    const Index count = smaller(kPlanes, channels - c);
+    for (Index i = 0; i < count; ++i) {
+      pack_plane(p, task, strip, x + (c + i) * p.x.channel, depth_taps,
+                 some_planes + i * strip.plane_size);
     }
+    transpose(some_planes, strip.plane_size, count, strip.plane_size, packed + c, channels);
   }
-  for (Index j = 0; j < cols; ++j) {
-    for (Index i = j < cols_in_fours ? rows_in_fours : 0; i < rows; ++i) {
-      to[j * to_row + i] = from[i * from_row + j];
-    }
-  }
+  return packed;
 }
 
 template <class T>
 static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver carver) {
   using Vt = Vec<T>;
   constexpr int M = LastShape<T>::m;
-  // Pixels that are stored together: whole vectors and whole tiles.
-  constexpr int kGroup = PlanarShape<T>::n * (PlanarShape<T>::n % M == 0 ? 1 : M);
+  constexpr int kGroup = pixel_group<T>();
   constexpr int kVectors = kGroup / Vt::width;
   const ConvProblem& p = *job.problem;
   const Index rows = task.rows.hi - task.rows.lo, cols = task.cols.hi - task.cols.lo;
@@ -104,23 +114,12 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
   Index* run_x = carver.take<Index>(capacity);
   T* tiles = carver.take<T>(kGroup * LastShape<T>::n);
   T* turned = carver.take<T>(kGroup * LastShape<T>::n);
-  // A few planes at a time are packed, then turned so that a position's channels adjoin.
-  constexpr Index kPlanes = 16;
-  T* some_planes = carver.take<T>(kPlanes * strip.plane_size);
-  T* packed = carver.take<T>(0);
   // Weights are counted in kernel elements, as pack_channels_last orders them.
   list_runs(p, task, strip, depth_taps, {{p.kernel[1] * p.kernel[2], p.kernel[2], 1}}, false, runs);
 
   const Index channels = p.group_in();
   const T* x = static_cast<const T*>(job.x) + input_origin(p, task);
-  for (Index c = 0; c < channels; c += kPlanes) {
-    const Index count = smaller(kPlanes, channels - c);
-    for (Index i = 0; i < count; ++i) {
-      pack_plane(p, task, strip, x + (c + i) * p.x.channel, depth_taps,
-                 some_planes + i * strip.plane_size);
-    }
-    transpose(some_planes, strip.plane_size, count, strip.plane_size, packed + c, channels);
-  }
+  const T* packed = pack_positions(p, task, strip, depth_taps, x, carver);
 
   const FlatGrid grid{rows, cols, strip.pitch, task.axis[1].out_step * p.y.spatial[1],
                       task.axis[2].out_step * p.y.spatial[2]};

@@ -12,90 +12,15 @@
 // where flattened rows hold padding: it wins with many output channels, and where dilation makes
 // rows much longer than what they hold.
 
-// One run of consecutive pixels of a tile that lie in one output row.
-struct PixelRun {
-  int lane, length;
-  Index depth, row, col;
-};
-
-// The runs of pixels first .. first+count of a phase's grid, flattened over depth, rows, columns.
-template <class T>
-struct PixelRuns {
-  PixelRun run[PlanarShape<T>::n];
-  int count = 0;
-
-  void build(const AxisPhase* axis, Index first, Index pixels) {
-    const Index rows = axis[1].count, cols = axis[2].count;
-    count = 0;
-    for (Index at = first; at < first + pixels;) {
-      const Index col = at % cols, line = at / cols;
-      const Index length = smaller(cols - col, first + pixels - at);
-      run[count++] = {static_cast<int>(at - first), static_cast<int>(length), line / rows,
-                      line % rows, col};
-      at += length;
-    }
-  }
-};
-
-// What one kernel element of any channel contributes to a panel: runs of pixels whose inputs are a
-// fixed step apart in memory. Pixels without a run lie on padding. Worked out once for all
-// channels.
-template <class T>
-struct UnfoldedRow {
-  struct Run {
-    int lane, length;
-    Index from;
-  };
-  Run run[PlanarShape<T>::n];
-  int count = 0, covered = 0;
-  Index step = 1;
-
-  void build(const ConvProblem& p, const AxisPhase* axis, const Index* tap,
-             const PixelRuns<T>& pixels) {
-    count = covered = 0;
-    step = axis[2].in_step * p.x.spatial[2];
-    for (int i = 0; i < pixels.count; ++i) {
-      const PixelRun& px = pixels.run[i];
-      const Index z = px.depth * axis[0].in_step + axis[0].offset(tap[0]);
-      const Index r = px.row * axis[1].in_step + axis[1].offset(tap[1]);
-      if (z < 0 || z >= p.in[0] || r < 0 || r >= p.in[1]) continue;
-      const Index start = px.col * axis[2].in_step + axis[2].offset(tap[2]);
-      const Range inside = outputs_inside(px.length, p.in[2], axis[2].in_step, start);
-      if (inside.empty()) continue;
-      add(px.lane + static_cast<int>(inside.lo), static_cast<int>(inside.hi - inside.lo),
-          z * p.x.spatial[0] + r * p.x.spatial[1] +
-              (start + inside.lo * axis[2].in_step) * p.x.spatial[2]);
-    }
-  }
-
-  void add(int lane, int length, Index from) {
-    covered += length;
-    if (count > 0) {
-      Run& last = run[count - 1];
-      if (last.lane + last.length == lane && last.from + last.length * step == from) {
-        last.length += length;
-        return;
-      }
-    }
-    run[count++] = {lane, length, from};
-  }
-
-  void copy(const T* channel, T* to) const {
-    if (covered < PlanarShape<T>::n) fill_zero(to, PlanarShape<T>::n);
-    for (int i = 0; i < count; ++i) {
-      copy_strided(to + run[i].lane, channel + run[i].from, step, run[i].length);
-    }
-  }
-};
-
 // Rows j0 .. j0+depth of the unfolded input, for one panel. Row j is channel j / taps, element j %
 // taps.
 template <class T>
-static void unfold_panel(const ConvProblem& p, const AxisPhase* axis, const PixelRuns<T>& pixels,
-                         const T* x, Index j0, Index depth, T* panel) {
-  constexpr Index N = PlanarShape<T>::n;
+static void unfold_panel(const ConvProblem& p, const AxisPhase* axis,
+                         const PixelRuns<PlanarShape<T>::n>& pixels, const T* x, Index j0,
+                         Index depth, T* panel) {
+  constexpr int N = PlanarShape<T>::n;
   const Index taps = axis[0].taps * axis[1].taps * axis[2].taps;
-  UnfoldedRow<T> row;
+  UnfoldedRow<T, N> row;
   for (Index t = 0; t < smaller(taps, depth); ++t) {
     const Index element = (j0 + t) % taps;
     const Index tap[kAxes] = {element / (axis[1].taps * axis[2].taps),
@@ -110,7 +35,7 @@ static void unfold_panel(const ConvProblem& p, const AxisPhase* axis, const Pixe
 template <class T>
 static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver carver) {
   using Vt = Vec<T>;
-  constexpr Index N = PlanarShape<T>::n;
+  constexpr int N = PlanarShape<T>::n;
   const ConvProblem& p = *job.problem;
   const ConvPlan& plan = *job.plan;
   const AxisPhase* axis = task.axis;
@@ -148,7 +73,7 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
   step.run_x = run_x;
   step.x_step = N;
   step.w_step = 1;
-  PixelRuns<T> runs;
+  PixelRuns<N> runs;
   PieceList<T> pieces;
 
   for (Index j0 = 0; j0 == 0 || j0 < unfolded; j0 += plan.block_depth) {
@@ -156,7 +81,7 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
     const bool first = j0 == 0, last = j0 + depth >= unfolded;
     for (Index n = 0; n < panels; ++n) {
       const Index at = first_pixel + n * N;
-      runs.build(axis, at, smaller(N, last_pixel - at));
+      runs.build(axis, at, smaller(Index{N}, last_pixel - at));
       unfold_panel(p, axis, runs, x, j0, depth, panel + n * plan.block_depth * N);
     }
     step.runs = one_run ? 1 : depth;
@@ -173,7 +98,7 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
     }
     for (Index n = 0; n < panels; ++n) {
       const Index at = first_pixel + n * N;
-      const Index count = smaller(N, last_pixel - at);
+      const Index count = smaller(Index{N}, last_pixel - at);
       const int vectors = static_cast<int>(ceil_div(count, Vt::width));
       step.x = panel + n * plan.block_depth * N;
       pieces.count = 0;

@@ -6,13 +6,13 @@
 // a weight. It loses everywhere else, by one to two orders of magnitude.
 
 template <class T>
-static T plain_sum(const ConvProblem& p, const GridTask& task, const T* x, const T* w, Index row,
-                   Index col) {
+static Acc<T> plain_sum(const ConvProblem& p, const GridTask& task, const T* x, const T* w,
+                        Index row, Index col) {
   const AxisPhase* a = task.axis;
   const Index at[kAxes] = {task.depth, row, col};
   Range met[kAxes];
   for (int i = 0; i < kAxes; ++i) met[i] = a[i].taps_inside(at[i], p.in[i]);
-  T sum = T(0);
+  Acc<T> sum = 0;
   for (Index c = 0; c < p.group_in(); ++c) {
     const T* xc = x + c * p.x.channel;
     const T* wc = w + c * weight_in_stride(p);
@@ -25,7 +25,7 @@ static T plain_sum(const ConvProblem& p, const GridTask& task, const T* x, const
             from += (at[i] * a[i].in_step + a[i].offset(tap[i])) * p.x.spatial[i];
             weight += (a[i].tap0 + tap[i] * a[i].tap_step) * p.w.spatial[i];
           }
-          sum += xc[from] * wc[weight];
+          sum += widen(xc[from]) * widen(wc[weight]);
         }
       }
     }
@@ -44,15 +44,16 @@ static void plain(const void* context, Index begin, Index end, std::byte*) {
     for (Index k = task.out_channels.lo; k < task.out_channels.hi; ++k) {
       const T* w =
           static_cast<const T*>(job.w) + weight_origin(p, task.group) + k * weight_out_stride(p);
-      const T bias = job.bias == nullptr
-                         ? T(0)
-                         : static_cast<const T*>(job.bias)[task.group * p.group_out() + k];
+      const Acc<T> bias =
+          job.bias == nullptr
+              ? 0
+              : widen(static_cast<const T*>(job.bias)[task.group * p.group_out() + k]);
       T* y = static_cast<T*>(job.y) + output_origin(p, task) + k * p.y.channel;
       for (Index r = task.rows.lo; r < task.rows.hi; ++r) {
         for (Index c = task.cols.lo; c < task.cols.hi; ++c) {
-          const T sum = plain_sum(p, task, x, w, r, c) + bias;
+          const Acc<T> sum = plain_sum(p, task, x, w, r, c) + bias;
           T out[Vec<T>::width];
-          Vec<T>::store(out, activate<T>(Vec<T>::set(sum), p.activation));
+          Vec<T>::store(out, activate<Acc<T>>(Vec<T>::set(sum), p.activation));
           y[r * task.axis[1].out_step * p.y.spatial[1] +
             c * task.axis[2].out_step * p.y.spatial[2]] = out[0];
         }

@@ -1,19 +1,14 @@
-// Direct convolution along rows, NCHW: for groups with one or few input channels and one to three
-// output channels (image filters, depthwise), 1-D to 3-D, any stride and dilation, every boundary.
+// Direct convolution along rows packed between their padding, NCHW: for groups with one or few
+// input channels and one to three output channels (image filters, depthwise), 1-D to 3-D, any
+// stride, dilation and memory layout, every boundary.
 //
-// Loop order of a task: pack a strip of padded rows > output rows in blocks of R > vectors along
-// the row in blocks of V > input rows > columns of the kernel (row_tile.inl). An input vector, once
-// loaded, is multiplied with up to R weights, one for each output row that it reaches; R*V
-// accumulators stay in registers for the whole kernel. The strip stays in the first- or
-// second-level cache. Small planes are one task each: what depends on their size alone is worked
-// out once for a thread's run of tasks, and the zeros around them are written once.
+// Loop order of a task: pack a strip of padded rows of every input channel > output rows in tiles >
+// tiles along the row (row_tile.inl). The strip stays in the first- or second-level cache. Where
+// the zeros stand does not depend on the plane, so a thread's run of tasks writes them once.
 //
-// Against one output row at a time it saves (R-1)/R of the loads, which are unaligned and as many
-// as the multiply-adds otherwise. Rows unrolled for small kernels and set-up once per thread's run
-// of tasks together made depthwise layers 1.5 to 2.4 times as fast (measured, 3x3 on 7x7 to
-// 112x112). Outputs whose rows are a multiple of the dilation apart share inputs, so the block
-// takes those. It loses where many output channels read the same input: that is the planar
-// kernel's work.
+// It takes what conv_rows_in_place.inl cannot: boundaries that continue the image, samples that do
+// not adjoin, column strides of 3 and more, whose residues it packs apart so that every kernel
+// element reads at unit step. Everywhere else it loses by the copy.
 
 // Maps a position outside [0, n) into it; -1 where the boundary is a constant.
 static inline Index boundary_index(Index i, Index n, Boundary boundary) {
@@ -89,7 +84,7 @@ struct RowStrip {
   }
 };
 
-// Everything that follows from the sizes of a task's block, and the task itself.
+// A block of outputs: its strip, and the task itself.
 template <class T>
 class RowsTask {
  public:
@@ -97,213 +92,116 @@ class RowsTask {
       : job_(job),
         p_(*job.problem),
         task_(task),
-        height_(task.rows.hi - task.rows.lo),
-        width_(task.cols.hi - task.cols.lo),
         zero_fill_(p_.boundary == Boundary::fill && p_.fill_value == 0.0),
         common_(greatest_common_divisor(h().in_step, h().offset_step)),
-        apart_(h().offset_step / common_),
-        spacing_(h().in_step / common_),
+        first_(task.rows.lo * h().in_step + h().offset0),
         strip_(RowStrip<T>::make(task.axis[2], task.cols)),
-        strip_rows_((height_ - 1) * h().in_step + (h().taps - 1) * h().offset_step + 1),
+        rows_((task.rows.hi - task.rows.lo - 1) * h().in_step + (h().taps - 1) * h().offset_step +
+              1),
         depth_taps_(zero_fill_ ? depth().taps_inside(task.depth, p_.in[0])
                                : Range{0, depth().taps}),
-        planes_(p_.group_in() * (depth_taps_.hi - depth_taps_.lo)) {
-    if (height_ <= 0 || width_ <= 0) return;
-    const AxisPhase& w = task.axis[2];
-    col_at_ = carver.take<Index>(w.taps);
-    for (Index s = 0; s < w.taps; ++s) {
-      col_at_[s] = strip_.cols.copy_of(s) * strip_.copy_pitch + strip_.cols.shift_of(s);
-    }
-    input_ = carver.take<const T*>(spacing_ * (RowShape<T>::rows - 1) + h().taps);
-    packed_row_ = carver.take<T*>(strip_rows_);
-    tile_ = carver.take<T>(RowShape<T>::rows * kBlock);
-    // Several planes add up in a buffer the size of the task's outputs; one plane goes straight
-    // out.
-    if (planes_ > 1) sums_ = carver.take<T>(height_ * sums_row());
-    place_rows(carver.take<T>(0));
+        weights_(p_, depth_taps_, carver),
+        problem_(shared(carver)),
+        to_(carver.take<T>(problem_.planes * rows_ * strip_.pitch + kSlack)),
+        sweep_(axes(), problem_, carver) {
+    // The last vector of a row reads past its end.
+    fill_zero(to_ + problem_.planes * rows_ * strip_.pitch, kSlack);
   }
 
   // Another image and group, the same block.
   void run(Index batch, Index group) {
-    if (height_ <= 0 || width_ <= 0) return;
     task_.batch = batch;
     task_.group = group;
+    pack();
     const T* bias = static_cast<const T*>(job_.bias);
-    for (Index k = task_.out_channels.lo; k < task_.out_channels.hi; ++k) {
-      y_ = static_cast<T*>(job_.y) + output_origin(p_, task_) + k * p_.y.channel +
-           task_.rows.lo * p_.y.spatial[1] + task_.cols.lo * p_.y.spatial[2];
-      bias_ = bias == nullptr ? nullptr : bias + group * p_.group_out() + k;
-      if (planes_ == 0) store_nothing();
-      Index plane = 0;
-      for (Index c = 0; c < p_.group_in(); ++c) {
-        for (Index z = depth_taps_.lo; z < depth_taps_.hi; ++z, ++plane) {
-          // With one plane, the strip packed for the first output channel serves all.
-          if (planes_ > 1 || k == task_.out_channels.lo) pack_plane_rows(c, z);
-          multiply_plane(k, c, z, plane);
-        }
-      }
+    const T* w = static_cast<const T*>(job_.w) + weight_origin(p_, group);
+    T* y = static_cast<T*>(job_.y) + output_origin(p_, task_) + task_.rows.lo * p_.y.spatial[1] +
+           task_.cols.lo * p_.y.spatial[2];
+    const Range inside = zero_fill_ ? Range{0, p_.in[1]} : Range{first_, first_ + rows_};
+    for (Index k = 0; k < p_.group_out(); ++k, w += p_.w.batch, y += p_.y.channel) {
+      const T start = bias == nullptr ? T(0) : bias[group * p_.group_out() + k];
+      sweep_.run(to_ - first_ * strip_.pitch, first_, inside, weights_.of(w, job_.saw_nan), y,
+                 p_.y.spatial[1], start);
     }
   }
 
  private:
-  static constexpr Index kBlock = RowShape<T>::vectors * Vec<T>::width;
+  // Past the end of a strip: what the widest tile may read.
+  static constexpr Index kSlack = RowLimits<T>::single_vectors * Vec<T>::width + 16;
 
   const AxisPhase& depth() const { return task_.axis[0]; }
   const AxisPhase& h() const { return task_.axis[1]; }
-  Index sums_row() const { return ceil_div(width_, kBlock) * kBlock; }
 
-  // Where each row of the strip is packed; null for rows that are never read or lie on zeros.
-  void place_rows(T* to) {
-    const Index first = task_.rows.lo * h().in_step + h().offset0;
-    for (Index r = 0; r < strip_rows_; ++r) {
-      const bool inside = first + r >= 0 && first + r < p_.in[1];
-      packed_row_[r] = nullptr;
-      if (r % common_ != 0 || (zero_fill_ && !inside)) continue;
-      packed_row_[r] = to;
-      to += strip_.pitch;
+  RowProblem<T> shared(Carver& carver) const {
+    const Index depths = depth_taps_.hi - depth_taps_.lo, planes = p_.group_in() * depths;
+    Index* plane_x = carver.take<Index>(planes);
+    Index* col_at = carver.take<Index>(p_.kernel[2]);
+    for (Index i = 0; i < planes; ++i) plane_x[i] = i * rows_ * strip_.pitch;
+    for (Index s = 0; s < p_.kernel[2]; ++s) {
+      col_at[s] = strip_.cols.copy_of(s) * strip_.copy_pitch + strip_.cols.shift_of(s);
     }
-    // A row's last vector reads past its end: into the next row, or into these zeros.
-    fill_zero(to, kBlock + 16);
+    return {planes,          plane_x,      weights_.plane_at(), 0,
+            col_at,          p_.kernel[1], p_.kernel[2],        p_.y.spatial[1],
+            p_.y.spatial[2], p_.activation};
   }
 
-  void pack_plane_rows(Index channel, Index z) {
-    const Index depth_at =
-        boundary_index(task_.depth * depth().in_step + depth().offset(z), p_.in[0], p_.boundary);
-    const Index first = task_.rows.lo * h().in_step + h().offset0;
-    const T* slice = static_cast<const T*>(job_.x) + input_origin(p_, task_) +
-                     channel * p_.x.channel + depth_at * p_.x.spatial[0];
-    for (Index r = 0; r < strip_rows_; ++r) {
-      T* to = packed_row_[r];
-      if (to == nullptr) continue;
-      if (zero_fill_) {
-        strip_.pack(p_, slice + (first + r) * p_.x.spatial[1], to, zeros_stand_);
-        continue;
-      }
-      const Index from = boundary_index(first + r, p_.in[1], p_.boundary);
-      if (from < 0 || depth_at < 0) {
-        for (Index i = 0; i < strip_.pitch; ++i) to[i] = static_cast<T>(p_.fill_value);
-      } else {
-        strip_.pack_continued(p_, slice + from * p_.x.spatial[1], to);
+  RowAxes axes() const {
+    return {task_.rows.hi - task_.rows.lo,
+            task_.cols.hi - task_.cols.lo,
+            h().in_step,
+            h().offset_step,
+            strip_.pitch,
+            1,
+            0,
+            0,
+            true};
+  }
+
+  void pack() {
+    T* to = to_;
+    for (Index c = 0; c < p_.group_in(); ++c) {
+      for (Index z = depth_taps_.lo; z < depth_taps_.hi; ++z, to += rows_ * strip_.pitch) {
+        pack_plane(c, z, to);
       }
     }
     zeros_stand_ = true;
   }
 
-  void multiply_plane(Index k, Index channel, Index z, Index plane) {
-    constexpr int W = Vec<T>::width;
-    const RowBlock<T> block{input_,
-                            spacing_,
-                            h().taps,
-                            task_.axis[2].taps,
-                            col_at_,
-                            static_cast<const T*>(job_.w) + weight_origin(p_, task_.group) +
-                                k * weight_out_stride(p_) + channel * weight_in_stride(p_) +
-                                (depth().tap0 + z * depth().tap_step) * p_.w.spatial[0],
-                            p_.w.spatial[1],
-                            p_.w.spatial[2]};
-    const bool first = plane == 0, last = plane == planes_ - 1;
-    // Output rows `apart` apart read input rows a multiple of the dilation apart, so they share
-    // them.
-    for (Index start = 0; start < smaller(apart_, height_); ++start) {
-      const Index members = ceil_div(height_ - start, apart_);
-      for (Index i = 0; i < members;) {
-        const int r = row_count<T>(members - i, h().taps);
-        const Index base = (start + i * apart_) * h().in_step;
-        for (Index y = 0; y < spacing_ * (r - 1) + h().taps; ++y) {
-          input_[y] = packed_row_[base + y * h().offset_step];
-        }
-        for (Index at = 0; at < width_;) {
-          const int vectors = row_vectors<T>(ceil_div(width_ - at, W));
-          for (int m = 0; !first && m < r; ++m) {
-            copy_strided(tile_ + m * vectors * W, sums_ + row_of(start, i + m) * sums_row() + at, 1,
-                         vectors * W);
-          }
-          run_row_tile<T>(r, vectors, block, at, tile_, !first);
-          for (int m = 0; m < r; ++m) {
-            const T* from = tile_ + m * vectors * W;
-            if (last) {
-              store(row_of(start, i + m), at, vectors, from);
-            } else {
-              copy_strided(sums_ + row_of(start, i + m) * sums_row() + at, from, 1, vectors * W);
-            }
-          }
-          at += vectors * W;
-        }
-        i += r;
-      }
-    }
-  }
-
-  Index row_of(Index start, Index member) const { return start + member * apart_; }
-
-  // Bias, activation and NaN watch on the way out.
-  void store(Index row, Index at, int vectors, const T* sums) {
-    using Vt = Vec<T>;
-    T* to = y_ + row * p_.y.spatial[1] + at * p_.y.spatial[2];
-    const typename Vt::Reg bias = Vt::set(bias_ == nullptr ? T(0) : *bias_);
-    bool nan = false;
-    for (int v = 0; v < vectors; ++v) {
-      const Index first = v * Vt::width;
-      const int count = static_cast<int>(smaller(Vt::width, width_ - at - first));
-      typename Vt::Reg sum = Vt::load(sums + first);
-      nan = nan || (job_.saw_nan != nullptr && Vt::any_nan(sum));
-      if (bias_ != nullptr) sum = Vt::add(sum, bias);
-      if (p_.activation != Activation::none) sum = activate<T>(sum, p_.activation);
-      if (p_.y.spatial[2] != 1) {
-        T out[Vt::width];
-        Vt::store(out, sum);
-        for (int e = 0; e < count; ++e) to[(first + e) * p_.y.spatial[2]] = out[e];
-      } else if (count == Vt::width) {
-        Vt::store(to + first, sum);
+  void pack_plane(Index channel, Index z, T* to) {
+    const Index depth_at =
+        boundary_index(task_.depth * depth().in_step + depth().offset(z), p_.in[0], p_.boundary);
+    const T* slice = static_cast<const T*>(job_.x) + input_origin(p_, task_) +
+                     channel * p_.x.channel + depth_at * p_.x.spatial[0];
+    // Rows between those that the stride and the dilation reach are never read.
+    for (Index r = 0; r < rows_; r += common_) {
+      T* row = to + r * strip_.pitch;
+      const Index from = boundary_index(first_ + r, p_.in[1], p_.boundary);
+      if (zero_fill_) {
+        if (from >= 0) strip_.pack(p_, slice + from * p_.x.spatial[1], row, zeros_stand_);
+      } else if (from < 0 || depth_at < 0) {
+        for (Index i = 0; i < strip_.pitch; ++i) row[i] = static_cast<T>(p_.fill_value);
       } else {
-        Vt::store_first(to + first, sum, count);
+        strip_.pack_continued(p_, slice + from * p_.x.spatial[1], row);
       }
-    }
-    if (nan) __atomic_store_n(job_.saw_nan, static_cast<unsigned char>(1), __ATOMIC_RELAXED);
-  }
-
-  void store_nothing() {
-    fill_zero(tile_, Vec<T>::width);
-    for (Index r = 0; r < height_; ++r) {
-      for (Index at = 0; at < width_; at += Vec<T>::width) store(r, at, 1, tile_);
     }
   }
 
   const ConvJob& job_;
   const ConvProblem& p_;
   GridTask task_;
-  Index height_, width_;
   bool zero_fill_;
-  Index common_, apart_, spacing_;
+  Index common_, first_;
   RowStrip<T> strip_;
-  Index strip_rows_;
+  Index rows_;
   Range depth_taps_;
-  Index planes_;
+  RowWeights<T> weights_;
+  RowProblem<T> problem_;
+  T* to_;
+  RowSweep<T> sweep_;
   bool zeros_stand_ = false;
-  Index* col_at_ = nullptr;
-  const T** input_ = nullptr;
-  T** packed_row_ = nullptr;
-  T* tile_ = nullptr;
-  T* sums_ = nullptr;
-  T* y_ = nullptr;
-  const T* bias_ = nullptr;
 };
 
 template <class T>
 static void rows(const void* context, Index begin, Index end, std::byte* scratch) {
-  const ConvJob& job = *static_cast<const ConvJob*>(context);
-  const ConvProblem& p = *job.problem;
-  const Grid grid = grid_of(p, job.plan->block_rows, job.plan->block_cols);
-  // Tasks of one plane differ in image and group only.
-  const bool whole_planes = grid.count[0] * grid.row_blocks * grid.col_blocks == 1;
-  for (Index i = begin; i < end;) {
-    RowsTask<T> block(job, grid_task(p, *job.plan, grid, 1, i), Carver{scratch});
-    if (!whole_planes) {
-      const Index plane = i / (grid.count[0] * grid.row_blocks * grid.col_blocks);
-      block.run(plane / p.groups, plane % p.groups);
-      ++i;
-      continue;
-    }
-    for (; i < end; ++i) block.run(i / p.groups, i % p.groups);
-  }
+  run_row_tasks<T, RowsTask<T>>(*static_cast<const ConvJob*>(context), begin, end, scratch);
 }

@@ -6,47 +6,6 @@
 // eighth of the time). Packing reads and writes every weight once, so `choose` asks for it only
 // where enough pixels share it.
 
-template <class T>
-using Quad [[gnu::vector_size(4 * sizeof(T))]] = T;
-
-// to[j*to_step + m] = from[m*from_row + j], a 4 x 4 block.
-template <class T>
-static inline void transpose_4x4(const T* from, Index from_row, T* to, Index to_step) {
-  Quad<T> a, b, c, d;
-  __builtin_memcpy(&a, from, sizeof(a));
-  __builtin_memcpy(&b, from + from_row, sizeof(b));
-  __builtin_memcpy(&c, from + 2 * from_row, sizeof(c));
-  __builtin_memcpy(&d, from + 3 * from_row, sizeof(d));
-  const Quad<T> ab_lo = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  const Quad<T> ab_hi = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  const Quad<T> cd_lo = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  const Quad<T> cd_hi = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  a = __builtin_shufflevector(ab_lo, cd_lo, 0, 1, 4, 5);
-  b = __builtin_shufflevector(ab_lo, cd_lo, 2, 3, 6, 7);
-  c = __builtin_shufflevector(ab_hi, cd_hi, 0, 1, 4, 5);
-  d = __builtin_shufflevector(ab_hi, cd_hi, 2, 3, 6, 7);
-  __builtin_memcpy(to, &a, sizeof(a));
-  __builtin_memcpy(to + to_step, &b, sizeof(b));
-  __builtin_memcpy(to + 2 * to_step, &c, sizeof(c));
-  __builtin_memcpy(to + 3 * to_step, &d, sizeof(d));
-}
-
-// `rows` streams of `count` weights, interleaved.
-template <class T>
-static void interleave(const T* from, Index from_row, int rows, Index count, T* to) {
-  Index j = 0;
-  if (rows % 4 == 0) {
-    for (; j + 4 <= count; j += 4) {
-      for (int m = 0; m < rows; m += 4) {
-        transpose_4x4(from + m * from_row + j, from_row, to + j * rows + m, rows);
-      }
-    }
-  }
-  for (; j < count; ++j) {
-    for (int m = 0; m < rows; ++m) to[j * rows + m] = from[m * from_row + j];
-  }
-}
-
 // Phase 0: task = (group, block of output channels).
 template <class T>
 static void pack_planar(const void* context, Index begin, Index end, std::byte*) {
@@ -55,8 +14,7 @@ static void pack_planar(const void* context, Index begin, Index end, std::byte*)
   const Index blocks = ceil_div(p.group_out(), PlanarShape<T>::m);
   const Index w_out = weight_out_stride(p), w_in = weight_in_stride(p);
   const Index taps = p.kernel.product(), per_channel = p.group_in() * taps;
-  const bool contiguous = p.w.spatial[2] == 1 && p.w.spatial[1] == p.kernel[2] &&
-                          p.w.spatial[0] == p.kernel[1] * p.kernel[2];
+  const bool contiguous = kernel_adjoins(p);
   for (Index i = begin; i < end; ++i) {
     const Index group = i / blocks;
     const Index first = i % blocks * PlanarShape<T>::m;

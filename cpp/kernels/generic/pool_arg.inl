@@ -3,13 +3,13 @@
 // The first of equal values wins, in row-major order of the window; a NaN wins over everything, the
 // last NaN over earlier ones (as in torch). Positions count within the plane of the input.
 //
-// pool_arg_rows (planar): as pool_planes, with a second buffer that carries the number of the
-// winning row of the window, as a value of the element type (exact: at most 1024 rows), and a third
-// for the winning column. Winners along the row are compared by value, then by row: K+K comparisons
-// per vector of outputs instead of K*K branches per output. Numbers become positions one output at
-// a time, which is what it costs over pooling without indices. pool_arg_pixels (channels-last): all
-// taps of a window in order, vectors along channels. pool_arg_plain: one output at a time, for
-// adaptive windows and windows beyond the numbering.
+// pool_arg_rows (planar): as pool_planes, with a second buffer that carries where the winner's row
+// starts, counted from the window's first row, as a value of the element type (exact up to
+// kPoolExactPositions). Winners along the row are compared by value, then by row: K+K comparisons
+// per vector of outputs instead of K*K branches per output; row, column and the output's own place
+// add up to the position in registers. pool_arg_pixels (channels-last): all taps of a window in
+// order, vectors along channels. pool_arg_plain: one output at a time, for uneven windows and those
+// beyond the numbering.
 #pragma once
 
 #include "pool_ops.inl"
@@ -36,78 +36,81 @@ struct PoolArgMin {
 
 // One output from the definition. A window that meets no element (dilation can do that) has
 // position -1.
-template <class T, class Arg>
-static void pool_arg_one(const PoolProblem& p, const T* plane, const PoolTaps& deep,
-                         const PoolTaps& high, const PoolTaps& wide, T* value, Index* position) {
+template <class T, class S, class Arg>
+static void pool_arg_one(const PoolProblem& p, const S* plane, const PoolTaps& deep,
+                         const PoolTaps& high, const PoolTaps& wide, S* value, Index* position) {
   T best = Arg::Op::neutral();
   Index at = -1;
   for (Index d = 0; d < deep.count; ++d) {
     const Index z = deep.first + d * deep.step;
     for (Index h = 0; h < high.count; ++h) {
       const Index line = high.first + h * high.step;
-      const T* row = plane + z * p.x.spatial[0] + line * p.x.spatial[1];
+      const S* row = plane + z * p.x.spatial[0] + line * p.x.spatial[1];
       for (Index w = 0; w < wide.count; ++w) {
         const Index column = wide.first + w * wide.step;
-        const T v = row[column * p.x.spatial[2]];
+        T v;
+        copy_strided(&v, row + column * p.x.spatial[2], 1, 1);
         if (!Arg::beats1(best, v) && v == v && at >= 0) continue;
         best = v;
         at = (z * p.in[1] + line) * p.in[2] + column;
       }
     }
   }
-  *value = best;
+  copy_strided(value, &best, 1, 1);
   *position = at;
 }
 
-// Takes row `number` of the window into the best values and their row numbers.
-template <class T, class Arg>
-static void pool_arg_take_row(T* best, T* numbers, const T* row, Index count, Index number) {
+// Takes a row of the window, which starts `offset` after the first, into the best values and the
+// places of their rows.
+template <class T, class S, class Arg>
+static void pool_arg_take_row(T* best, T* numbers, const S* row, Index count, Index offset,
+                              bool first) {
   using V = Vec<T>;
   using Reg = typename V::Reg;
-  const Reg mine = V::set(static_cast<T>(number));
+  const Reg mine = V::set(static_cast<T>(offset));
   for (Index i = 0; i < count; i += V::width) {
-    const Reg v = count - i >= V::width ? V::load(row + i)
-                                        : V::load_first(row + i, static_cast<int>(count - i));
-    if (number == 0) {
-      V::store(best + i, v);
-      V::store(numbers + i, mine);
+    const int lanes = static_cast<int>(smaller(V::width, count - i));
+    const Reg v = Vec<S>::load_first(row + i, lanes);
+    if (first) {
+      V::store_first(best + i, v, lanes);
+      V::store_first(numbers + i, mine, lanes);
       continue;
     }
     const Reg b = V::load(best + i), n = V::load(numbers + i);
-    V::store(best + i, V::nan_select(v, v, Arg::beats(b, v, v, b)));
-    V::store(numbers + i, V::nan_select(v, mine, Arg::beats(b, v, mine, n)));
+    V::store_first(best + i, V::nan_select(v, v, Arg::beats(b, v, v, b)), lanes);
+    V::store_first(numbers + i, V::nan_select(v, mine, Arg::beats(b, v, mine, n)), lanes);
   }
 }
 
-// Winners of the input rows of output row `r`; rows[number] becomes the position of the row's
-// start.
-template <class T, class Arg>
+// Winners of the input rows of output row `r`.
+template <class T, class S, class Arg>
 static void pool_arg_combine(const PoolProblem& p, const PoolAxis* axes, const PoolRow& r,
-                             const T* x, T* best, T* numbers, T* gathered, Index first,
-                             Index count) {
+                             const S* x, T* best, T* numbers, T* spare, Index first, Index count) {
+  S* gathered = reinterpret_cast<S*>(spare);
   const PoolTaps deep = pool_taps(axes[0], r.depth), high = pool_taps(axes[1], r.height);
-  const T* plane = x + r.batch * p.x.batch + r.channel * p.x.channel + first * p.x.spatial[2];
+  const S* plane = x + r.batch * p.x.batch + r.channel * p.x.channel + first * p.x.spatial[2];
   if (deep.count == 0 || high.count == 0) pool_fill(best, count, Arg::Op::neutral());
-  Index number = 0;
+  const Index line = high.step * p.in[2], slice = deep.step * p.in[1] * p.in[2];
   for (Index d = 0; d < deep.count; ++d) {
-    for (Index h = 0; h < high.count; ++h, ++number) {
-      const T* row = plane + (deep.first + d * deep.step) * p.x.spatial[0] +
+    for (Index h = 0; h < high.count; ++h) {
+      const S* row = plane + (deep.first + d * deep.step) * p.x.spatial[0] +
                      (high.first + h * high.step) * p.x.spatial[1];
       if (p.x.spatial[2] != 1) {
         copy_strided(gathered, row, p.x.spatial[2], count);
         row = gathered;
       }
-      pool_arg_take_row<T, Arg>(best, numbers, row, count, number);
+      pool_arg_take_row<T, S, Arg>(best, numbers, row, count, d * slice + h * line, d + h == 0);
     }
   }
 }
 
-// Three rows of results: the value, the number of its row, its column within the window.
+// Two rows of results, values and their positions after the window's first row, and where the
+// window of each output starts along the row.
 template <class T>
 struct PoolWinners {
   T* best;
-  T* numbers;
-  T* columns;
+  T* positions;
+  const T* starts;
 };
 
 // out[o] = winner of positions o*Step + k*tap_step.
@@ -131,75 +134,73 @@ static void pool_arg_slide(const PoolWinners<T>& out, const T* best, const T* nu
       c = V::less_select(no, take, V::set(static_cast<T>(k)), c);
     }
     V::store(out.best + o, b);
-    V::store(out.numbers + o, n);
-    V::store(out.columns + o, c);
+    const Reg column = V::fma(c, V::set(static_cast<T>(tap_step)), V::load(out.starts + o));
+    V::store(out.positions + o, V::add(n, column));
   }
 }
 
+// The winners of `count` outputs along one row.
 template <class T, class Arg>
 static void pool_arg_slide_any(const PoolWinners<T>& out, const T* best, const T* numbers,
                                Index count, const PoolAxis& wide) {
-  if (wide.stride == 2) {
-    pool_arg_slide<T, Arg, 2>(out, best, numbers, count / 2, wide.kernel, wide.dilation);
-    return;
+  const Index taps = wide.kernel, step = wide.dilation;
+  if (wide.stride == 1) return pool_arg_slide<T, Arg, 1>(out, best, numbers, count, taps, step);
+  if (wide.stride == 2) return pool_arg_slide<T, Arg, 2>(out, best, numbers, count, taps, step);
+  if constexpr (kPoolLoadStep<T> >= 4) {
+    if (wide.stride == 3) return pool_arg_slide<T, Arg, 3>(out, best, numbers, count, taps, step);
+    if (wide.stride == 4) return pool_arg_slide<T, Arg, 4>(out, best, numbers, count, taps, step);
   }
-  pool_arg_slide<T, Arg, 1>(out, best, numbers, count, wide.kernel, wide.dilation);
-  if (wide.stride == 1) return;
-  pool_thin(out.best, out.best, count / wide.stride, wide.stride);
-  pool_thin(out.numbers, out.numbers, count / wide.stride, wide.stride);
-  pool_thin(out.columns, out.columns, count / wide.stride, wide.stride);
+  const Index positions = (count - 1) * wide.stride + 1;
+  pool_arg_slide<T, Arg, 1>(out, best, numbers, positions, taps, step);
+  pool_thin(out.best, out.best, count, wide.stride);
+  pool_thin(out.positions, out.positions, count, wide.stride);
 }
 
-// Stores the winners of one output row, and turns their numbers into positions.
-template <class T, class Arg>
+// Stores the winners of one output row, and turns their places into positions.
+template <class T, class S, class Arg>
 static void pool_arg_store(const PoolJob& job, const PoolAxis* axes, const PoolRow& r,
                            const PoolWinners<T>& won, Index out_first, Index count) {
   const PoolProblem& p = *job.problem;
   const PoolAxis& wide = axes[2];
   const PoolTaps deep = pool_taps(axes[0], r.depth), high = pool_taps(axes[1], r.height);
-  T* values = static_cast<T*>(job.y) + pool_offset(p.y, r, out_first);
+  S* values = static_cast<S*>(job.y) + pool_offset(p.y, r, out_first);
   Index* positions = job.indices + pool_offset(p.indices, r, out_first);
   const Index step = p.y.spatial[2], position_step = p.indices.spatial[2];
-  const Index origin = (deep.first * p.in[1] + high.first) * p.in[2] + wide.start(out_first);
+  const Index origin = (deep.first * p.in[1] + high.first) * p.in[2];
   const T neutral = Arg::Op::neutral();
-  bool padding_won = false;
-  for (Index o = 0; o < count; ++o) {
-    values[o * step] = won.best[o];
-    padding_won |= won.best[o] == neutral;
+  scatter_strided(values, step, won.best, count);
+  Index padding_won = 0;
+  for (Index o = 0; o < count; ++o) padding_won |= won.best[o] == neutral;
+  if (position_step == 1) {
+    for (Index o = 0; o < count; ++o) positions[o] = origin + static_cast<Index>(won.positions[o]);
+  } else {
+    for (Index o = 0; o < count; ++o) {
+      positions[o * position_step] = origin + static_cast<Index>(won.positions[o]);
+    }
   }
-  const Index line = high.step * p.in[2], slice = deep.step * p.in[1] * p.in[2];
-  for (Index o = 0; o < count; ++o) {
-    const Index number = static_cast<Index>(won.numbers[o]);
-    // A window may meet no row at all; pool_arg_one then says so.
-    const Index d = deep.count == 1 ? 0 : number / larger(1, high.count);
-    const Index h = number - d * high.count;
-    positions[o * position_step] = origin + d * slice + h * line + o * wide.stride +
-                                   static_cast<Index>(won.columns[o]) * wide.dilation;
-  }
-  if (!padding_won) return;
-  const T* plane = static_cast<const T*>(job.x) + r.batch * p.x.batch + r.channel * p.x.channel;
+  if (padding_won == 0) return;
+  const S* plane = static_cast<const S*>(job.x) + r.batch * p.x.batch + r.channel * p.x.channel;
   for (Index o = 0; o < count; ++o) {
     if (won.best[o] != neutral) continue;
-    pool_arg_one<T, Arg>(p, plane, deep, high, pool_taps(wide, out_first + o), values + o * step,
-                         positions + o * position_step);
+    pool_arg_one<T, S, Arg>(p, plane, deep, high, pool_taps(wide, out_first + o), values + o * step,
+                            positions + o * position_step);
   }
 }
 
-template <class T, class Arg>
+template <class T, class S, class Arg>
 static void pool_arg_rows(const PoolJob& job, const PoolLayout& l, Index begin, Index end,
                           std::byte* scratch) {
   const PoolProblem& p = *job.problem;
-  const T* x = static_cast<const T*>(job.x);
+  const S* x = static_cast<const S*>(job.x);
   T* best = reinterpret_cast<T*>(scratch);
   T* numbers = best + l.buffer;
   T* gathered = numbers + l.buffer;
-  const PoolWinners<T> out{gathered + l.buffer, gathered + 2 * l.buffer, gathered + 3 * l.buffer};
+  T* starts = gathered + l.buffer;
+  const PoolWinners<T> won{starts + l.buffer, starts + 2 * l.buffer, starts};
   const PoolAxis axes[kAxes] = {pool_axis(p, 0), pool_axis(p, 1), pool_axis(p, 2)};
   const PoolAxis& wide = axes[2];
-  const Index result_pitch = l.pitch / wide.stride;
   const T neutral = Arg::Op::neutral();
-  pool_fill(best, l.buffer, neutral);
-  pool_fill(numbers, l.buffer, T(0));
+  Index filled = -1;
 
   for (Index task = begin; task < end; ++task) {
     const Index row = task / l.width_blocks * l.rows;
@@ -209,28 +210,31 @@ static void pool_arg_rows(const PoolJob& job, const PoolLayout& l, Index begin, 
     const Index start = wide.start(out_first);
     const Index lo = larger(0, -start);
     const Index hi = larger(lo, smaller(l.pitch, wide.in - start));
-
-    PoolRow r = PoolRow::at(p, row);
-    for (Index i = 0; i < rows; ++i, r.skip(p, 1)) {
-      T* at = best + i * l.pitch;
-      pool_fill(at, lo, neutral);
-      pool_arg_combine<T, Arg>(p, axes, r, x, at + lo, numbers + i * l.pitch + lo, gathered,
-                               start + lo, hi - lo);
-      pool_fill(at + hi, l.pitch - hi, neutral);
+    if (filled != out_first) {
+      pool_fill(best, l.buffer, neutral);
+      pool_fill(numbers, l.buffer, T(0));
+      // Where strides are followed by thinning, every position is a start.
+      const Index stride = wide.stride <= kPoolLoadStep<T> ? wide.stride : 1;
+      for (Index o = 0; o < l.buffer; ++o) starts[o] = static_cast<T>(start + o * stride);
+      filled = out_first;
     }
-    pool_arg_slide_any<T, Arg>(out, best, numbers, rows * l.pitch, wide);
 
-    r = PoolRow::at(p, row);
+    const PoolRow first = PoolRow::at(p, row);
+    PoolRow r = first;
     for (Index i = 0; i < rows; ++i, r.skip(p, 1)) {
-      const PoolWinners<T> won{out.best + i * result_pitch, out.numbers + i * result_pitch,
-                               out.columns + i * result_pitch};
-      pool_arg_store<T, Arg>(job, axes, r, won, out_first, out_count);
+      pool_arg_combine<T, S, Arg>(p, axes, r, x, best + i * l.pitch + lo,
+                                  numbers + i * l.pitch + lo, gathered, start + lo, hi - lo);
+    }
+    r = first;
+    for (Index i = 0; i < rows; ++i, r.skip(p, 1)) {
+      pool_arg_slide_any<T, Arg>(won, best + i * l.pitch, numbers + i * l.pitch, out_count, wide);
+      pool_arg_store<T, S, Arg>(job, axes, r, won, out_first, out_count);
     }
   }
 }
 
 // One output pixel after another; a block of channels side by side.
-template <class T, class Arg>
+template <class T, class S, class Arg>
 static void pool_arg_pixels(const PoolJob& job, const PoolLayout& l, Index begin, Index end,
                             std::byte* scratch) {
   using V = Vec<T>;
@@ -248,10 +252,10 @@ static void pool_arg_pixels(const PoolJob& job, const PoolLayout& l, Index begin
     PoolRow r = PoolRow::pixel_row(p, block / l.width_blocks);
     r.channel = c0;
     const PoolTaps deep = pool_taps(axes[0], r.depth), high = pool_taps(axes[1], r.height);
-    const T* x = static_cast<const T*>(job.x) + r.batch * p.x.batch + c0;
+    const S* x = static_cast<const S*>(job.x) + r.batch * p.x.batch + c0;
     for (Index o = out_first; o < out_first + out_count; ++o) {
       const PoolTaps wide = pool_taps(axes[2], o);
-      T* y = static_cast<T*>(job.y) + pool_offset(p.y, r, o);
+      S* y = static_cast<S*>(job.y) + pool_offset(p.y, r, o);
       Index* positions = job.indices + pool_offset(p.indices, r, o);
       Index taps = 0;
       for (Index d = 0; d < deep.count; ++d) {
@@ -264,7 +268,7 @@ static void pool_arg_pixels(const PoolJob& job, const PoolLayout& l, Index begin
       }
       if (taps == 0) {
         for (Index c = 0; c < channels; ++c) {
-          pool_arg_one<T, Arg>(p, x + c, deep, high, wide, y + c, positions + c);
+          pool_arg_one<T, S, Arg>(p, x + c, deep, high, wide, y + c, positions + c);
         }
         continue;
       }
@@ -274,11 +278,11 @@ static void pool_arg_pixels(const PoolJob& job, const PoolLayout& l, Index begin
         Index t = 0;
         for (Index d = 0; d < deep.count; ++d) {
           for (Index h = 0; h < high.count; ++h) {
-            const T* from = x + c + (deep.first + d * deep.step) * p.x.spatial[0] +
+            const S* from = x + c + (deep.first + d * deep.step) * p.x.spatial[0] +
                             (high.first + h * high.step) * p.x.spatial[1] +
                             wide.first * p.x.spatial[2];
             for (Index w = 0; w < wide.count; ++w, ++t) {
-              const Reg v = V::load_first(from + w * wide.step * p.x.spatial[2], lanes);
+              const Reg v = Vec<S>::load_first(from + w * wide.step * p.x.spatial[2], lanes);
               const Reg mine = V::set(static_cast<T>(t));
               numbers = V::nan_select(v, mine, Arg::beats(best, v, mine, numbers));
               best = t == 0 ? v : V::nan_select(v, v, Arg::beats(best, v, v, best));
@@ -288,14 +292,14 @@ static void pool_arg_pixels(const PoolJob& job, const PoolLayout& l, Index begin
         }
         T number[V::width];
         V::store(number, numbers);
-        V::store_first(y + c, best, lanes);
+        Vec<S>::store_first(y + c, best, lanes);
         for (int i = 0; i < lanes; ++i) positions[c + i] = table[static_cast<Index>(number[i])];
       }
     }
   }
 }
 
-template <class T, class Arg>
+template <class T, class S, class Arg>
 static void pool_arg_plain(const PoolJob& job, const PoolLayout& l, bool channels_last, Index begin,
                            Index end) {
   const PoolProblem& p = *job.problem;
@@ -317,36 +321,35 @@ static void pool_arg_plain(const PoolJob& job, const PoolLayout& l, bool channel
         for (Index c = 0; c < channels; ++c) {
           PoolRow here = r;
           here.channel += c;
-          const T* plane =
-              static_cast<const T*>(job.x) + here.batch * p.x.batch + here.channel * p.x.channel;
-          pool_arg_one<T, Arg>(p, plane, deep, high, wide,
-                               static_cast<T*>(job.y) + pool_offset(p.y, here, o),
-                               job.indices + pool_offset(p.indices, here, o));
+          const S* plane =
+              static_cast<const S*>(job.x) + here.batch * p.x.batch + here.channel * p.x.channel;
+          pool_arg_one<T, S, Arg>(p, plane, deep, high, wide,
+                                  static_cast<S*>(job.y) + pool_offset(p.y, here, o),
+                                  job.indices + pool_offset(p.indices, here, o));
         }
       }
     }
   }
 }
 
-template <class T, class Arg>
-static void pool_arg_with(const PoolJob& job, bool channels_last, Index begin, Index end,
-                          std::byte* scratch) {
-  const PoolLayout l = pool_layout(*job.problem, Vec<T>::width, channels_last);
+template <class T, class S, class Arg>
+static void pool_arg_with(const PoolJob& job, const PoolLayout& l, bool channels_last, Index begin,
+                          Index end, std::byte* scratch) {
   if (l.form == PoolForm::arg_plain) {
-    pool_arg_plain<T, Arg>(job, l, channels_last, begin, end);
+    pool_arg_plain<T, S, Arg>(job, l, channels_last, begin, end);
   } else if (channels_last) {
-    pool_arg_pixels<T, Arg>(job, l, begin, end, scratch);
+    pool_arg_pixels<T, S, Arg>(job, l, begin, end, scratch);
   } else {
-    pool_arg_rows<T, Arg>(job, l, begin, end, scratch);
+    pool_arg_rows<T, S, Arg>(job, l, begin, end, scratch);
   }
 }
 
-template <class T>
-static void pool_arg(const PoolJob& job, bool channels_last, Index begin, Index end,
-                     std::byte* scratch) {
+template <class T, class S>
+static void pool_arg(const PoolJob& job, const PoolLayout& l, bool channels_last, Index begin,
+                     Index end, std::byte* scratch) {
   if (job.problem->kind == PoolKind::max) {
-    pool_arg_with<T, PoolArgMax<T>>(job, channels_last, begin, end, scratch);
+    pool_arg_with<T, S, PoolArgMax<T>>(job, l, channels_last, begin, end, scratch);
   } else {
-    pool_arg_with<T, PoolArgMin<T>>(job, channels_last, begin, end, scratch);
+    pool_arg_with<T, S, PoolArgMin<T>>(job, l, channels_last, begin, end, scratch);
   }
 }

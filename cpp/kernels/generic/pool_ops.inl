@@ -1,31 +1,17 @@
-// What pooling accumulates. An operation gives, for vectors (`first`, `take`) and for single
-// elements (`first1`, `take1`), the value of one term and the value with one more term; `Merge`
-// combines accumulated values, `lanes` those of one vector; `neutral` is what a term outside the
-// input contributes to a merge.
+// What pooling accumulates. `first` is the value of one term, `take` the value with one more;
+// `Merge` combines accumulated values; `neutral` is what a term outside the input contributes to a
+// merge. `kPlainSum`: terms are added as they are.
 #pragma once
-
-template <class T, class Op>
-static inline T pool_lanes(Op op, typename Vec<T>::Reg acc) {
-  constexpr int width = Vec<T>::width;
-  T lanes[width];
-  Vec<T>::store(lanes, acc);
-  for (int half = width / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lanes[i] = op.take1(lanes[i], lanes[i + half]);
-  }
-  return lanes[0];
-}
 
 template <class T>
 struct PoolMax {
   using V = Vec<T>;
   using Reg = typename V::Reg;
   using Merge = PoolMax;
+  static constexpr bool kPlainSum = false;
   static T neutral() { return -static_cast<T>(__builtin_inf()); }
   Reg first(Reg x) const { return x; }
   Reg take(Reg acc, Reg x) const { return V::max_nan(acc, x); }
-  T first1(T x) const { return x; }
-  T take1(T acc, T x) const { return x > acc || x != x ? x : acc; }
-  T lanes(Reg acc) const { return pool_lanes<T>(*this, acc); }
 };
 
 template <class T>
@@ -33,12 +19,10 @@ struct PoolMin {
   using V = Vec<T>;
   using Reg = typename V::Reg;
   using Merge = PoolMin;
+  static constexpr bool kPlainSum = false;
   static T neutral() { return static_cast<T>(__builtin_inf()); }
   Reg first(Reg x) const { return x; }
   Reg take(Reg acc, Reg x) const { return V::min_nan(acc, x); }
-  T first1(T x) const { return x; }
-  T take1(T acc, T x) const { return x < acc || x != x ? x : acc; }
-  T lanes(Reg acc) const { return pool_lanes<T>(*this, acc); }
 };
 
 template <class T>
@@ -46,12 +30,10 @@ struct PoolSum {
   using V = Vec<T>;
   using Reg = typename V::Reg;
   using Merge = PoolSum;
+  static constexpr bool kPlainSum = true;
   static T neutral() { return T(0); }
   Reg first(Reg x) const { return x; }
   Reg take(Reg acc, Reg x) const { return V::add(acc, x); }
-  T first1(T x) const { return x; }
-  T take1(T acc, T x) const { return acc + x; }
-  T lanes(Reg acc) const { return V::sum(acc); }
 };
 
 template <class T>
@@ -59,10 +41,9 @@ struct PoolSquareSum {
   using V = Vec<T>;
   using Reg = typename V::Reg;
   using Merge = PoolSum<T>;
+  static constexpr bool kPlainSum = false;
   Reg first(Reg x) const { return V::mul(x, x); }
   Reg take(Reg acc, Reg x) const { return V::fma(x, x, acc); }
-  T first1(T x) const { return x * x; }
-  T take1(T acc, T x) const { return acc + x * x; }
 };
 
 static inline float pool_power(float x, float p) {
@@ -77,6 +58,7 @@ struct PoolPowerSum {
   using V = Vec<T>;
   using Reg = typename V::Reg;
   using Merge = PoolSum<T>;
+  static constexpr bool kPlainSum = false;
   T power;
   Reg first(Reg x) const {
     T lanes[V::width];
@@ -85,8 +67,6 @@ struct PoolPowerSum {
     return V::load(lanes);
   }
   Reg take(Reg acc, Reg x) const { return V::add(acc, first(x)); }
-  T first1(T x) const { return pool_power(x, power); }
-  T take1(T acc, T x) const { return acc + first1(x); }
 };
 
 // Calls run(operation) with the operation of a problem.

@@ -50,3 +50,14 @@ static inline Index pool_offset(const Strides& s, const PoolRow& r, Index column
   return r.batch * s.batch + r.channel * s.channel + r.depth * s.spatial[0] +
          r.height * s.spatial[1] + column * s.spatial[2];
 }
+
+// to[i*step] = from[i], rounded to the element type of an output.
+template <class S, class T>
+static void scatter_strided(S* to, Index step, const T* from, Index count) {
+  using V = Vec<T>;
+  Index i = 0;
+  if (step == 1) {
+    for (; i + V::width <= count; i += V::width) Vec<S>::store(to + i, V::load(from + i));
+  }
+  for (; i < count; ++i) Vec<S>::store_first(to + i * step, V::load_first(from + i, 1), 1);
+}

@@ -1,14 +1,130 @@
-// The pass along a combined row: out[o] = op over k of buf[o*stride + k*tap_step].
+// The pass along combined rows: out[o] = op over k of row[o*Step + k*tap_step], finished and
+// stored.
 //
-// Stride 1 and 2 with a small kernel read the buffer directly (unaligned loads, or pairs of loads
-// that are thinned to every second element). A long kernel is built from sums over 1, 2, 4, ...
-// neighbours, each from the one before: 2*log2(K) combinations per element instead of K, and
-// pairwise rounding. Other strides compute every position and keep one in `stride`. All of it runs
-// over several rows at once, as one long row: what lies between two rows costs no branch, and rows
-// shorter than a vector still fill vectors. Everything stays in the first-level cache.
+// Loop order: rows, vectors of outputs, taps. Strides up to 4 load every Step-th element, so
+// nothing is computed that is not kept; common kernel sizes are unrolled. The result goes from
+// registers to where it belongs: division and store cost no pass of their own. A long kernel first
+// becomes one of a single tap (pool_double): sums over 1, 2, 4, ... neighbours, each from the one
+// before, at most 2*log2(K) combinations per element. Even windows at even strides are halved first
+// (pool_halve). Loses for other strides above 4, where all positions are computed.
 #pragma once
 
+#include "pool_reduce.inl"
+
 constexpr Index kPoolDirectTaps = 8;
+// Largest stride that loads of an element type can follow.
+template <class S>
+static constexpr Index kPoolLoadStep = requires(const S* p) { Vec<S>::load_step4(p); } ? 4 : 2;
+
+template <class S, int Step>
+static inline typename Vec<S>::Reg pool_load(const S* p) {
+  if constexpr (Step == 2) return Vec<S>::load_step2(p);
+  if constexpr (Step == 3) return Vec<S>::load_step3(p);
+  if constexpr (Step == 4) return Vec<S>::load_step4(p);
+  return Vec<S>::load(p);
+}
+
+// What turns accumulated values of outputs o, o+1, ... of a row into results.
+template <class T>
+struct PoolKeep {
+  using Reg = typename Vec<T>::Reg;
+  Reg done(Reg value, Index) const { return value; }
+};
+
+// Rows of outputs, `from` rows of accumulated values: those of output o start at from[o*step].
+template <class S, class F>
+struct PoolStrip {
+  S* to;
+  Index to_pitch;
+  const F* from;
+  Index from_pitch;
+  Index rows, count, taps, tap_step;
+};
+
+template <class T, int Step, int K, int N, class S, class F, class Op, class Finish>
+static inline void pool_slide_vectors(Op op, const Finish& finish, S* to, const F* from, Index o,
+                                      Index taps, Index tap_step, int last) {
+  using V = Vec<T>;
+  typename V::Reg acc[N];
+  const F* at = from + o * Step;
+  for (int n = 0; n < N; ++n) acc[n] = op.first(pool_load<F, Step>(at + n * V::width * Step));
+  const Index all = K > 0 ? K : taps;
+  for (Index k = 1; k < all; ++k) {
+    at += tap_step;
+    for (int n = 0; n < N; ++n) {
+      acc[n] = op.take(acc[n], pool_load<F, Step>(at + n * V::width * Step));
+    }
+  }
+  for (int n = 0; n < N; ++n) {
+    const typename V::Reg value = finish.done(acc[n], o + n * V::width);
+    if (N == 1 && last < V::width) {
+      Vec<S>::store_first(to + o, value, last);
+    } else {
+      Vec<S>::store(to + o + n * V::width, value);
+    }
+  }
+}
+
+template <class T, int Step, int K, class S, class F, class Op, class Finish>
+static void pool_slide_rows(Op op, const Finish& finish, const PoolStrip<S, F>& strip) {
+  constexpr Index width = Vec<T>::width;
+  constexpr int unroll = K > 0 ? 1 : 4;
+  S* to = strip.to;
+  const F* from = strip.from;
+  for (Index r = 0; r < strip.rows; ++r, to += strip.to_pitch, from += strip.from_pitch) {
+    Index o = 0;
+    for (; o + unroll * width <= strip.count; o += unroll * width) {
+      pool_slide_vectors<T, Step, K, unroll>(op, finish, to, from, o, strip.taps, strip.tap_step,
+                                             static_cast<int>(width));
+    }
+    for (; o < strip.count; o += width) {
+      pool_slide_vectors<T, Step, K, 1>(op, finish, to, from, o, strip.taps, strip.tap_step,
+                                        static_cast<int>(smaller(width, strip.count - o)));
+    }
+  }
+}
+
+// `step` at most kPoolLoadStep<F>. Reads whole vectors: `from` has room for the last to overhang.
+template <class T, class S, class F, class Op, class Finish>
+static void pool_slide(Op op, const Finish& finish, const PoolStrip<S, F>& strip, Index step) {
+  switch (step) {
+    case 1:
+      if (strip.taps == 1) return pool_slide_rows<T, 1, 1>(op, finish, strip);
+      if (strip.taps == 2) return pool_slide_rows<T, 1, 2>(op, finish, strip);
+      if (strip.taps == 3) return pool_slide_rows<T, 1, 3>(op, finish, strip);
+      if (strip.taps == 5) return pool_slide_rows<T, 1, 5>(op, finish, strip);
+      if (strip.taps == 7) return pool_slide_rows<T, 1, 7>(op, finish, strip);
+      return pool_slide_rows<T, 1, 0>(op, finish, strip);
+    case 2:
+      if (strip.taps == 1) return pool_slide_rows<T, 2, 1>(op, finish, strip);
+      if (strip.taps == 2) return pool_slide_rows<T, 2, 2>(op, finish, strip);
+      if (strip.taps == 3) return pool_slide_rows<T, 2, 3>(op, finish, strip);
+      return pool_slide_rows<T, 2, 0>(op, finish, strip);
+    case 3:
+      if constexpr (kPoolLoadStep<F> > 2) {
+        if (strip.taps == 3) return pool_slide_rows<T, 3, 3>(op, finish, strip);
+        return pool_slide_rows<T, 3, 0>(op, finish, strip);
+      }
+      break;
+    default:
+      if constexpr (kPoolLoadStep<F> > 2) return pool_slide_rows<T, 4, 0>(op, finish, strip);
+      break;
+  }
+}
+
+// Whether pool_halve can follow.
+static inline bool pool_halves(Index taps, Index tap_step, Index stride) {
+  return tap_step == 1 && taps % 2 == 0 && stride % 2 == 0;
+}
+
+// Rows of windows of an even number of adjoining elements at an even stride as rows of half as
+// long ones: out[i] = op of from[2*i] and from[2*i + 1].
+template <class T, class F, class Op>
+static void pool_halve(Op op, T* out, Index out_pitch, const F* from, Index pitch, Index rows,
+                       Index count) {
+  pool_slide_rows<T, 2, 2>(op, PoolKeep<T>{},
+                           PoolStrip<T, F>{out, out_pitch, from, pitch, rows, count, 2, 1});
+}
 
 // Keeps every `stride`-th of count*stride elements; dst may be src.
 template <class T>
@@ -22,12 +138,18 @@ static void pool_thin(T* dst, const T* src, Index count, Index stride) {
   for (Index i = 0; i < count; ++i) dst[i] = src[i * stride];
 }
 
-// Whether a slide changes what it reads.
-static inline bool pool_slide_spoils(Index taps, Index stride) {
-  return taps >= kPoolDirectTaps || stride > 2;
+// out[i] = op of out[i] (where `merge`) and src[i].
+template <class T, class Op>
+static inline void pool_join(Op op, T* out, const T* src, Index count, bool merge) {
+  using V = Vec<T>;
+  for (Index i = 0; i < count; i += V::width) {
+    const typename V::Reg v = V::load(src + i);
+    V::store(out + i, merge ? op.take(V::load(out + i), v) : v);
+  }
 }
 
-// Every position of [0, count) by doubling. Overwrites buf.
+// out[i] = op over k < taps of buf[i + k*tap_step], for every i in [0, count), by doubling.
+// Overwrites buf, whose rows have room for whole vectors. Reads up to taps*tap_step further.
 template <class T, class Op>
 static void pool_double(Op op, T* out, T* buf, Index count, Index taps, Index tap_step) {
   using V = Vec<T>;
@@ -35,14 +157,7 @@ static void pool_double(Op op, T* out, T* buf, Index count, Index taps, Index ta
   bool merge = false;
   for (Index power = 1;; power *= 2) {
     if ((taps & power) != 0) {
-      const T* src = buf + offset;
-      if (merge) {
-        for (Index i = 0; i < count; i += V::width) {
-          V::store(out + i, op.take(V::load(out + i), V::load(src + i)));
-        }
-      } else {
-        for (Index i = 0; i < count; i += V::width) V::store(out + i, V::load(src + i));
-      }
+      pool_join(op, out, buf + offset, count, merge);
       merge = true;
       offset += power * tap_step;
     }
@@ -52,23 +167,5 @@ static void pool_double(Op op, T* out, T* buf, Index count, Index taps, Index ta
     for (Index i = 0; i < reach; i += V::width) {
       V::store(buf + i, op.take(V::load(buf + i), V::load(buf + i + power * tap_step)));
     }
-  }
-}
-
-// `count` positions of buf give count/stride outputs; `out` has room for `count` elements and both
-// buffers for vectors that overhang. Overwrites buf.
-template <class T, class Op>
-static void pool_slide(Op op, T* out, T* buf, Index count, Index taps, Index tap_step,
-                       Index stride) {
-  if (taps >= kPoolDirectTaps) {
-    pool_double(op, out, buf, count, taps, tap_step);
-    if (stride > 1) pool_thin(out, out, count / stride, stride);
-  } else if (stride == 1) {
-    pool_combine<T, Op, 1>(op, false, out, buf, count, taps, tap_step);
-  } else if (stride == 2) {
-    pool_combine<T, Op, 2>(op, false, out, buf, count / 2, taps, tap_step);
-  } else {
-    pool_combine<T, Op, 1>(op, false, buf, buf, count, taps, tap_step);
-    pool_thin(out, buf, count / stride, stride);
   }
 }

@@ -1,168 +1,262 @@
-// The register tile of the row kernel: R output rows x V vectors along them.
+// The register tile of the row kernels: R output rows x V vectors along them, all planes (input
+// channels, depths of the kernel) of one output channel.
 //
-// Loop order: input rows, then kernel columns. Output row i of a block reads packed row spacing*i +
-// k for kernel row k, so an input row reaches up to R output rows, each with its own weight. For
-// kernels of 3, 5 and 7 rows at spacing 1 or 2 the input rows are unrolled, so that which output
-// rows a vector reaches is known when compiling; other kernels decide it once per input row.
+// Loop order: planes, then input rows, then kernel columns. Output row i of a tile reads input row
+// S*i + k for kernel row k, so an input vector, once loaded, is multiplied with up to R weights.
+// R*V sums stay in registers from the first product to the store: none waits in memory between
+// planes. Which output rows an input row reaches is known when compiling, for kernels of 3, 5 and 7
+// rows throughout, for others in their first and last S*(R-1) rows and in between; a run-time test
+// there would force the sums into memory. Kernels shorter than that take tiles of fewer rows.
+//
+// Columns that meet zero padding are loaded under masks, so a plane needs no padded copy. Sums of a
+// tile do not depend on its size: each output adds its products in the order of planes, kernel rows
+// and kernel columns.
 
 template <class T>
-struct RowShape {
-  static constexpr int rows = Vec<T>::registers >= 32 ? 6 : 4;
-  static constexpr int vectors = Vec<T>::registers >= 32 ? 4 : 2;
+struct RowLimits {
+  static constexpr bool many = Vec<T>::registers >= 32;
+  static constexpr int vectors = many ? 4 : 2;      // of a tile of several rows
+  static constexpr int single_vectors = 8;          // of a tile of one row
+  static constexpr int fixed_rows = 4;              // kernels of 3, 5 and 7 rows
+  static constexpr int narrow_rows = many ? 7 : 4;  // tiles of few vectors
+  static constexpr int narrow_vectors = many ? 2 : 1;
+  static constexpr int tall_rows = many ? 6 : 4;  // kernels of any number of rows
+  static constexpr int most_rows = 7;
 };
 
+// The inputs of one vector that are read, as elements of its one (or, at column step 2, two)
+// stretches of memory.
 template <class T>
-struct RowBlock {
-  const T* const* input;  // packed rows, one pointer per step of the dilation; null on zero padding
-  Index spacing;
+struct RowMask {
+  typename Vec<T>::Mask part;
+};
+
+// What the tiles of a task share. The weights of a plane lie in one piece.
+template <class T>
+struct RowProblem {
+  Index planes;
+  const Index* plane_x;  // offset of each plane's input and weights
+  const Index* plane_w;
+  Index x_row;          // from one input row to the next that a kernel column reads
+  const Index* col_at;  // offset of each kernel column in an input row
   Index kernel_rows, kernel_cols;
-  const Index* col_at;  // offset of each kernel column in a packed row
-  const T* w;
-  Index w_row, w_col;
+  Index y_row, y_col;  // between the output rows of a tile, and between columns
+  Activation activation;
 };
 
-// The kernel columns of one input row, for output rows i in [lo, hi] of which row i has weights at
-// w - i*back.
-template <class T, int R, int V>
-static inline void row_columns(const RowBlock<T>& block, const T* row, const T* w, Index back,
-                               int lo, int hi, typename Vec<T>::Reg (&acc)[R][V]) {
+// One tile of one plane of outputs.
+template <class T>
+struct RowPlace {
+  const T* x;  // input row 0, output column 0 of the block
+  const T* w;
+  T* y;
+  T bias;
+  Index lo, hi;  // input rows of the tile that exist
+};
+
+template <class T>
+struct ColumnBlock;
+template <class T>
+using RowTile = void (*)(const RowProblem<T>& p, const ColumnBlock<T>& block,
+                         const RowPlace<T>& place);
+
+// Output columns that one tile covers.
+template <class T>
+struct ColumnBlock {
+  RowTile<T> run;
+  Index at;
+  int vectors, last;        // elements of the last vector that exist
+  Index tap_lo, tap_hi;     // kernel columns that meet the input
+  const RowMask<T>* masks;  // [kernel column][vector][stretch]; null where all inputs exist
+};
+
+// How a tile loads: nothing masked; every vector under its mask; or, where a tile of three and more
+// vectors has all its missing inputs in the first and the last, only those.
+enum class RowEdge { none, all, ends };
+
+template <class T, int SW>
+[[gnu::always_inline]] static inline typename Vec<T>::Reg load_row(const T* x) {
+  if constexpr (SW == 1) {
+    return Vec<T>::load(x);
+  } else {
+    return Vec<T>::load_step2(x);
+  }
+}
+
+template <class T, int SW>
+[[gnu::always_inline]] static inline typename Vec<T>::Reg load_row(const T* x,
+                                                                   const RowMask<T>* masks) {
+  if constexpr (SW == 1) {
+    return Vec<T>::load_masked(x, masks[0].part);
+  } else {
+    return Vec<T>::load_step2_masked(x, masks[0].part, masks[1].part);
+  }
+}
+
+// One kernel column of one input row, for output rows LO to HI, of which row i has its weight at
+// w[-i*back].
+template <class T, int SW, int R, int V, RowEdge Edge, int LO, int HI>
+[[gnu::always_inline]] static inline void row_column(const T* x, const RowMask<T>* masks,
+                                                     const T* w, Index back,
+                                                     typename Vec<T>::Reg (&acc)[R][V]) {
   using Vt = Vec<T>;
-  for (Index s = 0; s < block.kernel_cols; ++s, w += block.w_col) {
-    const T* x = row + block.col_at[s];
-    typename Vt::Reg in[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) in[v] = Vt::load(x + v * Vt::width);
+  typename Vt::Reg in[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) {
+    const T* from = x + v * SW * Vt::width;
+    if (Edge == RowEdge::none || (Edge == RowEdge::ends && v != 0 && v != V - 1)) {
+      in[v] = load_row<T, SW>(from);
+    } else {
+      in[v] = load_row<T, SW>(from, masks + v * SW);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = LO; i <= HI; ++i) {
+    const typename Vt::Reg weight = Vt::set(w[-i * back]);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[i][v] = Vt::fma(in[v], weight, acc[i][v]);
+  }
+}
+
+// The kernel columns of one input row, any number of them.
+template <class T, int SW, int R, int V, RowEdge Edge, int LO, int HI>
+[[gnu::always_inline]] static inline void row_columns(const RowProblem<T>& p,
+                                                      const ColumnBlock<T>& block, const T* row,
+                                                      const T* w, Index back,
+                                                      typename Vec<T>::Reg (&acc)[R][V]) {
+  for (Index s = block.tap_lo; s < block.tap_hi; ++s) {
+    row_column<T, SW, R, V, Edge, LO, HI>(row + p.col_at[s], block.masks + s * V * SW, w + s, back,
+                                          acc);
+  }
+}
+
+// What a kernel of KW columns keeps beside its sums.
+template <class T, int KW, int SW, int V>
+struct RowColumns {
+  Index at[KW];
+  RowMask<T> masks[KW * V * SW];
+};
+
+// Input rows Y and on of a kernel of KH rows. With KW columns, those are unrolled too, else KW is
+// 0.
+template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge, int Y, class Columns>
+[[gnu::always_inline]] static inline void fixed_steps(const RowProblem<T>& p,
+                                                      const ColumnBlock<T>& block, Index lo,
+                                                      Index hi, const T* x, const T* w,
+                                                      const Columns& columns,
+                                                      typename Vec<T>::Reg (&acc)[R][V]) {
+  if constexpr (Y < S * (R - 1) + KH) {
+    constexpr int first = Y < KH ? 0 : (Y - KH + S) / S;
+    constexpr int last = Y / S < R - 1 ? Y / S : R - 1;
+    if (Y >= lo && Y < hi) {
+      if constexpr (KW > 0) {
+#pragma GCC unroll 8
+        for (int s = 0; s < KW; ++s) {
+          row_column<T, SW, R, V, Edge, first, last>(x + columns.at[s], columns.masks + s * V * SW,
+                                                     w + Y * KW + s, S * KW, acc);
+        }
+      } else {
+        row_columns<T, SW, R, V, Edge, first, last>(p, block, x, w + Y * p.kernel_cols,
+                                                    S * p.kernel_cols, acc);
+      }
+    }
+    fixed_steps<T, KH, KW, S, SW, R, V, Edge, Y + 1>(p, block, lo, hi, x + p.x_row, w, columns,
+                                                     acc);
+  }
+}
+
+// The first S*(R-1) input rows of a tall kernel, and the last.
+template <class T, int S, int SW, int R, int V, RowEdge Edge, bool First, int Y>
+[[gnu::always_inline]] static inline void end_steps(const RowProblem<T>& p,
+                                                    const ColumnBlock<T>& block,
+                                                    const RowPlace<T>& place, const T* x,
+                                                    const T* w, typename Vec<T>::Reg (&acc)[R][V]) {
+  if constexpr (Y < S * (R - 1)) {
+    constexpr int lo = First ? 0 : (Y + S) / S, hi = First ? Y / S : R - 1;
+    const Index y = First ? Y : p.kernel_rows + Y;
+    if (y >= place.lo && y < place.hi) {
+      row_columns<T, SW, R, V, Edge, lo, hi>(p, block, x + y * p.x_row, w + y * p.kernel_cols,
+                                             S * p.kernel_cols, acc);
+    }
+    end_steps<T, S, SW, R, V, Edge, First, Y + 1>(p, block, place, x, w, acc);
+  }
+}
+
+// The way out for sums that need more than a store.
+template <class T>
+[[gnu::noinline]] static void finish_rows(const RowProblem<T>& p, const ColumnBlock<T>& block, T* y,
+                                          const T* sums, int rows) {
+  using Vt = Vec<T>;
+  for (int i = 0; i < rows; ++i) {
+    for (int v = 0; v < block.vectors; ++v) {
+      const int count = v == block.vectors - 1 ? block.last : Vt::width;
+      typename Vt::Reg sum = Vt::load(sums + (i * block.vectors + v) * Vt::width);
+      if (p.activation != Activation::none) sum = activate<T>(sum, p.activation);
+      T* to = y + i * p.y_row + v * Vt::width * p.y_col;
+      if (p.y_col == 1) {
+        Vt::store_first(to, sum, count);
+        continue;
+      }
+      T out[Vt::width];
+      Vt::store(out, sum);
+      for (int e = 0; e < count; ++e) to[e * p.y_col] = out[e];
+    }
+  }
+}
+
+// KH = 0: any kernel of at least S*(R-1)+1 rows. KW = 0: any number of columns.
+template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge>
+[[gnu::noinline]] static void row_tile(const RowProblem<T>& p, const ColumnBlock<T>& block,
+                                       const RowPlace<T>& place) {
+  using Vt = Vec<T>;
+  typename Vt::Reg acc[R][V];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[i][v] = Vt::set(place.bias);
+  }
+  RowColumns<T, KW == 0 ? 1 : KW, SW, V> columns;
+  if constexpr (KW > 0) {
+#pragma GCC unroll 8
+    for (int s = 0; s < KW; ++s) columns.at[s] = p.col_at[s];
+    if constexpr (Edge != RowEdge::none) {
+#pragma GCC unroll 64
+      for (int m = 0; m < KW * V * SW; ++m) {
+        if (Edge == RowEdge::all || m / SW % V == 0 || m / SW % V == V - 1)
+          columns.masks[m] = block.masks[m];
+      }
+    }
+  }
+  for (Index plane = 0; plane < p.planes; ++plane) {
+    const T* x = place.x + p.plane_x[plane];
+    const T* w = place.w + p.plane_w[plane];
+    if constexpr (KH > 0) {
+      fixed_steps<T, KH, KW, S, SW, R, V, Edge, 0>(p, block, place.lo, place.hi, x, w, columns,
+                                                   acc);
+    } else {
+      end_steps<T, S, SW, R, V, Edge, true, 0>(p, block, place, x, w, acc);
+      const Index hi = smaller(place.hi, p.kernel_rows);
+      for (Index y = larger(place.lo, S * (R - 1)); y < hi; ++y) {
+        row_columns<T, SW, R, V, Edge, 0, R - 1>(p, block, x + y * p.x_row, w + y * p.kernel_cols,
+                                                 S * p.kernel_cols, acc);
+      }
+      end_steps<T, S, SW, R, V, Edge, false, 0>(p, block, place, x, w, acc);
+    }
+  }
+  if (p.activation != Activation::none || p.y_col != 1) {
+    alignas(64) T sums[R * V * Vt::width];
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
-      if (i < lo || i > hi) continue;
-      const typename Vt::Reg weight = Vt::set(w[-i * back]);
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) acc[i][v] = Vt::fma(in[v], weight, acc[i][v]);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) Vt::store(sums + (i * V + v) * Vt::width, acc[i][v]);
     }
+    return finish_rows<T>(p, block, place.y, sums, R);
   }
-}
-
-template <class T, int R, int V>
-static inline void store_rows(typename Vec<T>::Reg (&acc)[R][V], T* tile) {
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) Vec<T>::store(tile + (i * V + v) * Vec<T>::width, acc[i][v]);
-  }
-}
-
-template <class T, int R, int V>
-static inline void load_rows(typename Vec<T>::Reg (&acc)[R][V], const T* tile, bool resume) {
+    T* to = place.y + i * p.y_row;
 #pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      acc[i][v] = resume ? Vec<T>::load(tile + (i * V + v) * Vec<T>::width) : Vec<T>::zero();
-    }
+    for (int v = 0; v < V - 1; ++v) Vt::store(to + v * Vt::width, acc[i][v]);
+    Vt::store_first(to + (V - 1) * Vt::width, acc[i][V - 1], block.last);
   }
-}
-
-// Any kernel. Adds one plane's contribution to the tile, an R x (V*width) array.
-template <class T, int R, int V>
-[[gnu::noinline]] static void row_tile(const RowBlock<T>& block, Index at, T* tile, bool resume) {
-  typename Vec<T>::Reg acc[R][V];
-  load_rows<T, R, V>(acc, tile, resume);
-  const Index steps = block.spacing * (R - 1) + block.kernel_rows;
-  const Index back = block.spacing * block.w_row;
-  for (Index y = 0; y < steps; ++y) {
-    const T* row = block.input[y];
-    if (row == nullptr) continue;
-    // Output row i meets kernel row y - spacing*i.
-    const Index above = y - block.kernel_rows + 1;
-    const int lo = static_cast<int>(above <= 0 ? 0 : ceil_div(above, block.spacing));
-    const int hi = static_cast<int>(smaller(R - 1, y / block.spacing));
-    const T* w = block.w + y * block.w_row;
-    if (lo == 0 && hi == R - 1) {
-      row_columns<T, R, V>(block, row + at, w, back, 0, R - 1, acc);
-    } else {
-      row_columns<T, R, V>(block, row + at, w, back, lo, hi, acc);
-    }
-  }
-  store_rows<T, R, V>(acc, tile);
-}
-
-// A kernel of K rows at spacing S.
-template <class T, int K, int S, int R, int V>
-[[gnu::noinline]] static void row_tile_fixed(const RowBlock<T>& block, Index at, T* tile,
-                                             bool resume) {
-  typename Vec<T>::Reg acc[R][V];
-  load_rows<T, R, V>(acc, tile, resume);
-  const Index back = S * block.w_row;
-#pragma GCC unroll 16
-  for (int y = 0; y < S * (R - 1) + K; ++y) {
-    const T* row = block.input[y];
-    if (row == nullptr) continue;
-    const int lo = y - K + 1 <= 0 ? 0 : (y - K + S) / S;
-    const int hi = y / S < R - 1 ? y / S : R - 1;
-    row_columns<T, R, V>(block, row + at, block.w + y * block.w_row, back, lo, hi, acc);
-  }
-  store_rows<T, R, V>(acc, tile);
-}
-
-template <class T, int K, int S, int R>
-static inline void row_tile_fixed_of(int vectors, const RowBlock<T>& block, Index at, T* tile,
-                                     bool resume) {
-  if constexpr (RowShape<T>::vectors >= 4) {
-    if (vectors == 4) return row_tile_fixed<T, K, S, R, 4>(block, at, tile, resume);
-  }
-  if (vectors == 2) return row_tile_fixed<T, K, S, R, 2>(block, at, tile, resume);
-  return row_tile_fixed<T, K, S, R, 1>(block, at, tile, resume);
-}
-
-template <class T, int R>
-static inline void row_tile_of(int vectors, const RowBlock<T>& block, Index at, T* tile,
-                               bool resume) {
-  if constexpr (R <= 4) {
-    if (block.spacing == 1) {
-      if (block.kernel_rows == 3)
-        return row_tile_fixed_of<T, 3, 1, R>(vectors, block, at, tile, resume);
-      if (block.kernel_rows == 5)
-        return row_tile_fixed_of<T, 5, 1, R>(vectors, block, at, tile, resume);
-      if (block.kernel_rows == 7)
-        return row_tile_fixed_of<T, 7, 1, R>(vectors, block, at, tile, resume);
-    }
-    if (block.spacing == 2) {
-      if (block.kernel_rows == 3)
-        return row_tile_fixed_of<T, 3, 2, R>(vectors, block, at, tile, resume);
-      if (block.kernel_rows == 5)
-        return row_tile_fixed_of<T, 5, 2, R>(vectors, block, at, tile, resume);
-    }
-  }
-  if constexpr (RowShape<T>::vectors >= 4) {
-    if (vectors == 4) return row_tile<T, R, 4>(block, at, tile, resume);
-  }
-  if (vectors == 2) return row_tile<T, R, 2>(block, at, tile, resume);
-  return row_tile<T, R, 1>(block, at, tile, resume);
-}
-
-template <class T>
-static inline void run_row_tile(int rows, int vectors, const RowBlock<T>& block, Index at, T* tile,
-                                bool resume) {
-  if constexpr (RowShape<T>::rows >= 6) {
-    if (rows == 6) return row_tile_of<T, 6>(vectors, block, at, tile, resume);
-  }
-  if (rows == 4) return row_tile_of<T, 4>(vectors, block, at, tile, resume);
-  if (rows == 2) return row_tile_of<T, 2>(vectors, block, at, tile, resume);
-  return row_tile_of<T, 1>(vectors, block, at, tile, resume);
-}
-
-// Output rows of the next block when `left` remain: six only where the kernel is tall enough to
-// reach them all from most input rows.
-template <class T>
-static inline int row_count(Index left, Index kernel_rows) {
-  if (RowShape<T>::rows >= 6 && left >= 6 && kernel_rows > 7) return 6;
-  if (left >= 4) return 4;
-  return left >= 2 ? 2 : 1;
-}
-
-// Vectors of the next block when `left` remain.
-template <class T>
-static inline int row_vectors(Index left) {
-  if (RowShape<T>::vectors >= 4 && left >= 4) return 4;
-  return left >= 2 ? 2 : 1;
 }

@@ -19,30 +19,31 @@ static inline void fill_zero(T* to, Index count) {
   if (i < count) Vec<T>::store_first(to + i, Vec<T>::zero(), static_cast<int>(count - i));
 }
 
-// to[i] = from[i*step] for i in [0, count).
-template <class T>
-static inline void copy_strided(T* to, const T* from, Index step, Index count) {
-  using V = Vec<T>;
+// to[i] = from[i*step] for i in [0, count); one of the types may be the narrow form of the other.
+template <class To, class From>
+static inline void copy_strided(To* to, const From* from, Index step, Index count) {
+  using V = Vec<To>;
+  using F = Vec<From>;
   Index i = 0;
   if (step == 1) {
-    for (; i + V::width <= count; i += V::width) V::store(to + i, V::load(from + i));
+    for (; i + V::width <= count; i += V::width) V::store(to + i, F::load(from + i));
     if (i < count) {
       const int rest = static_cast<int>(count - i);
-      V::store_first(to + i, V::load_first(from + i, rest), rest);
+      V::store_first(to + i, F::load_first(from + i, rest), rest);
     }
     return;
   }
   if (step == 2) {
-    for (; i + V::width <= count; i += V::width) V::store(to + i, V::load_step2(from + 2 * i));
+    for (; i + V::width <= count; i += V::width) V::store(to + i, F::load_step2(from + 2 * i));
   }
-  for (; i < count; ++i) to[i] = from[i * step];
+  for (; i < count; ++i) to[i] = Narrowed<To>::of(widen(from[i * step]));
 }
 
 // One row of a packed block: `length` elements, of which element m is input column start + m*step,
 // zero outside [0, in). `stride` is the memory stride between input columns.
-template <class T>
-static inline void pack_row(T* to, Index length, const T* row, Index stride, Index in, Index start,
-                            Index step) {
+template <class To, class From>
+static inline void pack_row(To* to, Index length, const From* row, Index stride, Index in,
+                            Index start, Index step) {
   const Range inside = outputs_inside(length, in, step, start);
   if (inside.lo > 0) fill_zero(to, inside.empty() ? length : inside.lo);
   if (inside.empty()) {

@@ -1,4 +1,4 @@
-// The table of an instruction-set unit, filled with the generic kernels.
+// The tables of an instruction-set unit, filled with the generic kernels.
 
 template <class T>
 constexpr DTypeTable generic_table() {
@@ -14,13 +14,43 @@ constexpr DTypeTable generic_table() {
   table.conv[static_cast<int>(Family::direct_channels_last)] = {pack_channels_last<T>,
                                                                 channels_last<T, false>};
   table.conv[static_cast<int>(Family::rows)] = {nullptr, rows<T>};
+  table.conv[static_cast<int>(Family::rows_in_place)] = {nullptr, rows_in_place<T>};
   table.conv[static_cast<int>(Family::depthwise_channels_last)] = {pack_depthwise<T>,
                                                                    depthwise_channels_last<T>};
   table.conv[static_cast<int>(Family::im2col_planar)] = {pack_planar<T>, im2col_planar<T>};
   table.conv[static_cast<int>(Family::im2col_channels_last)] = {pack_channels_last<T>,
                                                                 channels_last<T, true>};
+  if constexpr (sizeof(T) == sizeof(float)) {
+    table.winograd_m = WinogradShape<T>::n;
+    table.winograd_n = WinogradShape<T>::v * Vec<T>::width;
+    table.conv[static_cast<int>(Family::winograd_2x2)] = {pack_winograd<T, 2>, winograd<T, 2>};
+    table.conv[static_cast<int>(Family::winograd_4x4)] = {pack_winograd<T, 4>, winograd<T, 4>};
+  }
+  table.conv[static_cast<int>(Family::transposed_planar)] = {pack_transposed<T>,
+                                                             transposed_planar<T>};
+  table.conv[static_cast<int>(Family::transposed_pixels)] = {pack_transposed_panels<T>,
+                                                             transposed_pixels<T>};
+  table.conv[static_cast<int>(Family::few_pixels)] = {nullptr, few_pixels<T>};
   table.pool_planar = pool_planar<T>;
   table.pool_channels_last = pool_channels_last<T>;
   table.fma_chain = fma_chain<T>;
+  return table;
+}
+
+// Elements of 16 bits. Families without an entry are computed in float32 (core/conv_widen.h).
+template <class T>
+constexpr DTypeTable narrow_table() {
+  DTypeTable table{};
+  table.width = Vec<T>::width;
+  table.planar_m = PlanarShape<float>::m;
+  table.planar_n = PlanarShape<float>::n;
+  table.channels_last_m = LastShape<float>::m;
+  table.channels_last_n = LastShape<float>::n;
+  table.conv[static_cast<int>(Family::plain)] = {nullptr, plain<T>};
+  table.conv[static_cast<int>(Family::depthwise_channels_last)] = {pack_depthwise<T>,
+                                                                   depthwise_channels_last<T>};
+  table.widen = widen_row<T>;
+  table.narrow = narrow_row<T>;
+  table.fma_chain = fma_chain<float>;
   return table;
 }

@@ -8,12 +8,19 @@
 
 namespace fastconv::neon {
 
+// A range of elements, lo to hi-1.
+struct ElementRange {
+  int lo, hi;
+  bool has(int i) const { return lo <= i && i < hi; }
+};
+
 template <class T>
 struct Vec;
 
 template <>
 struct Vec<float> {
   using Reg = float32x4_t;
+  using Mask = ElementRange;
   static constexpr int width = 4;
   static constexpr int registers = 32;
 
@@ -26,6 +33,21 @@ struct Vec<float> {
     if (n == 1) return vld1q_lane_f32(p, zero(), 0);
     const Reg two = vcombine_f32(vld1_f32(p), vdup_n_f32(0.0f));
     return n == 2 ? two : vld1q_lane_f32(p + 2, two, 2);
+  }
+  static Mask range(int lo, int hi) { return {lo, hi}; }
+  static Reg load_masked(const float* p, Mask m) {
+    if (m.lo <= 0) return load_first(p, m.hi);
+    Reg r = zero();
+    if (m.has(1)) r = vld1q_lane_f32(p + 1, r, 1);
+    if (m.has(2)) r = vld1q_lane_f32(p + 2, r, 2);
+    return m.has(3) ? vld1q_lane_f32(p + 3, r, 3) : r;
+  }
+  static Reg load_step2_masked(const float* p, Mask low, Mask high) {
+    Reg r = zero();
+    if (low.has(0)) r = vld1q_lane_f32(p, r, 0);
+    if (low.has(2)) r = vld1q_lane_f32(p + 2, r, 1);
+    if (high.has(0)) r = vld1q_lane_f32(p + 4, r, 2);
+    return high.has(2) ? vld1q_lane_f32(p + 6, r, 3) : r;
   }
   static void store(float* p, Reg a) { vst1q_f32(p, a); }
   static void store_first(float* p, Reg a, int n) { store_range(p, a, 0, n); }
@@ -44,6 +66,7 @@ struct Vec<float> {
   static Reg max(Reg a, Reg b) { return vmaxq_f32(a, b); }
   static Reg min(Reg a, Reg b) { return vminq_f32(a, b); }
   static Reg abs(Reg a) { return vabsq_f32(a); }
+  static Reg sqrt(Reg a) { return vsqrtq_f32(a); }
   static Reg round(Reg a) { return vrndnq_f32(a); }
   static Reg scale(Reg a, Reg exponent) {
     const int32x4_t biased = vaddq_s32(vcvtnq_s32_f32(exponent), vdupq_n_s32(127));
@@ -57,6 +80,16 @@ struct Vec<float> {
   static Reg nan_select(Reg a, Reg yes, Reg no) { return vbslq_f32(vceqq_f32(a, a), no, yes); }
   static bool any_nan(Reg a) { return vminvq_u32(vceqq_f32(a, a)) == 0; }
   static float sum(Reg a) { return vaddvq_f32(a); }
+  static void transpose(Reg* r) {
+    const float64x2_t ab = vreinterpretq_f64_f32(vtrn1q_f32(r[0], r[1]));
+    const float64x2_t ab_odd = vreinterpretq_f64_f32(vtrn2q_f32(r[0], r[1]));
+    const float64x2_t cd = vreinterpretq_f64_f32(vtrn1q_f32(r[2], r[3]));
+    const float64x2_t cd_odd = vreinterpretq_f64_f32(vtrn2q_f32(r[2], r[3]));
+    r[0] = vreinterpretq_f32_f64(vtrn1q_f64(ab, cd));
+    r[1] = vreinterpretq_f32_f64(vtrn1q_f64(ab_odd, cd_odd));
+    r[2] = vreinterpretq_f32_f64(vtrn2q_f64(ab, cd));
+    r[3] = vreinterpretq_f32_f64(vtrn2q_f64(ab_odd, cd_odd));
+  }
   // The second load starts at p+3, so that it ends with the last element that is wanted.
   static Reg load_step2(const float* p) {
     const Reg even = load(p), odd = load(p + 3);
@@ -67,6 +100,7 @@ struct Vec<float> {
 template <>
 struct Vec<double> {
   using Reg = float64x2_t;
+  using Mask = ElementRange;
   static constexpr int width = 2;
   static constexpr int registers = 32;
 
@@ -76,6 +110,15 @@ struct Vec<double> {
   static Reg load_first(const double* p, int n) {
     if (n >= 2) return load(p);
     return n == 1 ? vcombine_f64(vld1_f64(p), vdup_n_f64(0.0)) : zero();
+  }
+  static Mask range(int lo, int hi) { return {lo, hi}; }
+  static Reg load_masked(const double* p, Mask m) {
+    if (m.lo <= 0) return load_first(p, m.hi);
+    return m.has(1) ? vld1q_lane_f64(p + 1, zero(), 1) : zero();
+  }
+  static Reg load_step2_masked(const double* p, Mask low, Mask high) {
+    const Reg r = low.has(0) ? vld1q_lane_f64(p, zero(), 0) : zero();
+    return high.has(0) ? vld1q_lane_f64(p + 2, r, 1) : r;
   }
   static void store(double* p, Reg a) { vst1q_f64(p, a); }
   static void store_first(double* p, Reg a, int n) { store_range(p, a, 0, n); }
@@ -92,6 +135,7 @@ struct Vec<double> {
   static Reg max(Reg a, Reg b) { return vmaxq_f64(a, b); }
   static Reg min(Reg a, Reg b) { return vminq_f64(a, b); }
   static Reg abs(Reg a) { return vabsq_f64(a); }
+  static Reg sqrt(Reg a) { return vsqrtq_f64(a); }
   static Reg round(Reg a) { return vrndnq_f64(a); }
   static Reg scale(Reg a, Reg exponent) {
     const int64x2_t biased = vaddq_s64(vcvtnq_s64_f64(exponent), vdupq_n_s64(1023));
@@ -105,6 +149,11 @@ struct Vec<double> {
   static Reg nan_select(Reg a, Reg yes, Reg no) { return vbslq_f64(vceqq_f64(a, a), no, yes); }
   static bool any_nan(Reg a) { return vminvq_u32(vreinterpretq_u32_u64(vceqq_f64(a, a))) == 0; }
   static double sum(Reg a) { return vaddvq_f64(a); }
+  static void transpose(Reg* r) {
+    const Reg first = vtrn1q_f64(r[0], r[1]);
+    r[1] = vtrn2q_f64(r[0], r[1]);
+    r[0] = first;
+  }
   static Reg load_step2(const double* p) { return vcombine_f64(vld1_f64(p), vld1_f64(p + 2)); }
 };
 

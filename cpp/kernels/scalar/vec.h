@@ -9,6 +9,7 @@ namespace fastconv::scalar {
 template <class T>
 struct Vec {
   using Reg = T;
+  using Mask = bool;
   static constexpr int width = 1;
   static constexpr int registers = 16;
 
@@ -16,6 +17,8 @@ struct Vec {
   static Reg set(T a) { return a; }
   static Reg load(const T* p) { return *p; }
   static Reg load_first(const T* p, int n) { return n > 0 ? *p : T(0); }
+  static Mask range(int lo, int hi) { return lo < hi; }
+  static Reg load_masked(const T* p, Mask m) { return m ? *p : T(0); }
   static void store(T* p, Reg a) { *p = a; }
   static void store_first(T* p, Reg a, int n) {
     if (n > 0) *p = a;
@@ -31,6 +34,7 @@ struct Vec {
   static Reg max(Reg a, Reg b) { return a > b ? a : b; }
   static Reg min(Reg a, Reg b) { return a < b ? a : b; }
   static Reg abs(Reg a) { return static_cast<T>(__builtin_fabs(a)); }
+  static Reg sqrt(Reg a) { return static_cast<T>(__builtin_sqrt(static_cast<double>(a))); }
   static Reg round(Reg a) { return static_cast<T>(__builtin_rint(a)); }
   static Reg scale(Reg a, Reg exponent) {
     return static_cast<T>(__builtin_ldexp(a, static_cast<int>(exponent)));
@@ -41,7 +45,11 @@ struct Vec {
   static Reg nan_select(Reg a, Reg yes, Reg no) { return a != a ? yes : no; }
   static bool any_nan(Reg a) { return a != a; }
   static T sum(Reg a) { return a; }
+  static void transpose(Reg*) {}
   static Reg load_step2(const T* p) { return *p; }
+  static Reg load_step2_masked(const T* p, Mask low, Mask) { return load_masked(p, low); }
+  static Reg load_step3(const T* p) { return *p; }
+  static Reg load_step4(const T* p) { return *p; }
 };
 
 }  // namespace fastconv::scalar

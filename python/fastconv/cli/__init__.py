@@ -7,10 +7,11 @@ from fastconv.cli.bench import bench
 from fastconv.cli.check import check
 from fastconv.cli.explain import explain
 from fastconv.cli.info import info
+from fastconv.cli.tune import tune
 
 cli = OneLineGroup(
     "fastconv",
-    commands=[info, bench, check, explain],
+    commands=[info, bench, check, explain, tune],
     help="Convolution and pooling kernels: what is here, how fast, and whether it is right.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -15,10 +15,12 @@ from fastconv.cli._progress import watch
 _HELP = """Verify and time layers of well-known networks against the libraries that are installed.
 
 \b
-fastconv bench                                       everything, 5 to 8 minutes
+fastconv bench                                       everything, about 20 minutes
 fastconv bench --quick                               a cross-section
 fastconv bench --suite resnet50 --layer 'layer3*'    some layers
 fastconv bench --suite filters --peer opencv         one peer
+fastconv bench --precision high                      float32 at another level
+fastconv bench --isa avx2                            peers are held to AVX2 too
 
 Ctrl-C ends the run after the layer that is being measured and reports what there is.
 """
@@ -34,7 +36,17 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads for everyone. [all cores]")
 @click.option("--algorithm", default="auto", help="Algorithm forced on fastconv. [auto]")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64", "bfloat16", "float16"]),
+    default="float32",
+    help="Of all arrays, the peers' too. [float32]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["highest", "high", "medium"]),
+    help="Level asked of fastconv; at medium peers use bfloat16 where they can. [the setting]",
+)
 @click.option("--isa", help="Instruction set forced on fastconv.")
 @click.option("--quick", is_flag=True, help="Few layers and short times: under one minute.")
 @click.option(
@@ -62,6 +74,7 @@ def bench(
     threads: int | None,
     algorithm: str,
     dtype: str,
+    precision: str | None,
     isa: str | None,
     quick: bool,
     json_file: Path,
@@ -71,11 +84,13 @@ def bench(
 ) -> None:
     """Verify and time layers of well-known networks against the libraries that are installed."""
     from fastconv.benchmarks import suites as catalogue
-    from fastconv.benchmarks.peers import load_peers
+    from fastconv.benchmarks.peers import hold_peers, load_peers
     from fastconv.benchmarks.results import write_json
     from fastconv.benchmarks.session import measure
     from fastconv.benchmarks.table import print_run
 
+    with forced_isa(isa):
+        held = hold_peers(active_isa())
     try:
         chosen = catalogue.select(suites, layers, quick=quick)
         found, missing = load_peers(peers)
@@ -96,7 +111,9 @@ def bench(
             threads=threads or fastconv.get_num_threads(),
             dtype=dtype,
             algorithm=algorithm,
+            precision=precision or fastconv.get_precision(),
             isa=active_isa(),
+            held=held,
             quick=quick,
             observer=observer,
         )

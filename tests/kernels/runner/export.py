@@ -33,6 +33,7 @@ from fastconv._window import (
 )
 from fastconv.benchmarks.problem import Problem
 from fastconv.reference.magnitude import magnitude
+from neighbourhood import neighbourhood
 
 Options = dict[str, Any]
 Array = NDArray[Any]
@@ -65,8 +66,11 @@ def spatial(shape: tuple[int, ...], rank: int) -> tuple[int, tuple[int, ...], in
 
 
 def sum_limit(terms: int, size: Array) -> Array:
-    """Bound of a sum's rounding error, in units of epsilon: any order, and one more rounding."""
-    return (0.5 * terms + 1.0) * size
+    """Bound of a sum's rounding error, in units of epsilon.
+
+    Any order, one more rounding, and what a matrix unit leaves out of float32 products.
+    """
+    return (0.5 * terms + 2.0) * size
 
 
 def window_options(window: Any) -> Options:
@@ -108,6 +112,10 @@ def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
         size = magnitude(problem.op, operands.x, operands.weight, operands.bias, **options)
         limit = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
     arrays = {"x": operands.x, "w": operands.weight, "y": y, "limit": limit}
+    steps = window.stride if problem.is_transposed else window.stride[-2:]
+    if channels > 0 and set(steps) == {1} and set(kernel[-2:]) <= {1, 3}:
+        size = neighbourhood(problem, operands)
+        arrays["transform_limit"] = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
     if operands.bias is not None:
         arrays["bias"] = operands.bias
     fields: Options = {
@@ -176,7 +184,21 @@ def filter_record(problem: Problem, operands: Any, exact: bool) -> Record:
     }
     if rotated:
         weight = weight[::-1, ::-1]
-    return Record(problem.name, fields, {"x": operands.x, "w": weight, "y": y, "limit": limit})
+    arrays = {"x": operands.x, "w": weight, "y": y, "limit": limit}
+    if set(kernel) <= {1, 3}:
+        padding = ((top, bottom), (left * samples, right * samples))
+        size = neighbourhood(
+            Problem(
+                problem.name,
+                "conv2d",
+                (1, 1, height, width * samples),
+                (1, 1, *kernel),
+                options={"padding": padding, "dilation": (1, samples)},
+            ),
+            cases.Operands(operands.x.reshape(1, 1, height, -1), weight[None, None], None),
+        )
+        arrays["transform_limit"] = STEEPEST * sum_limit(kernel[0] * kernel[1], size)
+    return Record(problem.name, fields, arrays)
 
 
 def pool_record(problem: Problem, operands: Any, exact: bool) -> Record:

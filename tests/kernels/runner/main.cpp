@@ -17,14 +17,16 @@
 #include "core/registry.h"
 #include "crash.h"
 #include "fold_checks.h"
+#include "narrow_checks.h"
 #include "pool_checks.h"
 #include "vec_checks.h"
 
 namespace fastconv {
 
-#define FASTCONV_VEC_TABLES(isa)             \
-  namespace isa {                            \
-  extern const runner::VecTables kVecTables; \
+#define FASTCONV_VEC_TABLES(isa)                   \
+  namespace isa {                                  \
+  extern const runner::VecTables kVecTables;       \
+  extern const runner::NarrowTables kNarrowTables; \
   }
 FASTCONV_VEC_TABLES(scalar)
 #if FASTCONV_HAS_AVX2
@@ -40,42 +42,57 @@ FASTCONV_VEC_TABLES(neon)
 namespace runner {
 namespace {
 
-const VecTables* const kTables[] = {
-    &scalar::kVecTables,
+struct Tables {
+  const VecTables* whole;
+  const NarrowTables* narrow;
+};
+
+constexpr Tables kTables[] = {
+    {&scalar::kVecTables, &scalar::kNarrowTables},
 #if FASTCONV_HAS_AVX2
-    &avx2::kVecTables,
+    {&avx2::kVecTables, &avx2::kNarrowTables},
 #endif
 #if FASTCONV_HAS_AVX512
-    &avx512::kVecTables,
+    {&avx512::kVecTables, &avx512::kNarrowTables},
 #endif
 #if FASTCONV_HAS_NEON
-    &neon::kVecTables,
+    {&neon::kVecTables, &neon::kNarrowTables},
 #endif
 };
+
+// Makes `isa` the active one; false where it is not asked for or cannot run here.
+bool select(Isa isa) {
+  const std::string name = isa_name(isa);
+  const char* only = std::getenv("FASTCONV_ISA");
+  if (only != nullptr && name != only) return false;
+  if (find_unit(isa) == nullptr) {
+    std::printf("%-48s not run: this machine lacks it\n", name.c_str());
+    return false;
+  }
+  if (const Status status = force_isa(isa); !status.ok()) throw std::runtime_error(status.message);
+  return true;
+}
 
 int run(const char* path, bool kernels_only) {
   const std::vector<Record> records = read_problems(path);
   const Status& environment = environment_status();
   if (!environment.ok()) throw std::runtime_error(environment.message);
   Report report;
-  for (const VecTables* tables : kTables) {
-    const std::string name = isa_name(tables->isa);
-    const char* only = std::getenv("FASTCONV_ISA");
-    if (only != nullptr && name != only) continue;
-    if (find_unit(tables->isa) == nullptr) {
-      std::printf("%-48s not run: this machine lacks it\n", name.c_str());
-      continue;
-    }
-    if (const Status status = force_isa(tables->isa); !status.ok())
-      throw std::runtime_error(status.message);
+  for (const auto [tables, narrow] : kTables) {
+    if (!select(tables->isa)) continue;
     if (!kernels_only) {
       check_vec(*tables, report);
+      check_narrow(tables->isa, *narrow, report);
       check_activations(*tables, report);
       report.print_groups();
     }
     check_conv(records, tables->isa, report);
     check_pool(records, tables->isa, report);
   }
+#if FASTCONV_HAS_AMX
+  // The unit of the matrix unit has no vector type of its own.
+  if (select(Isa::amx)) check_conv(records, Isa::amx, report);
+#endif
   check_fold(records, report);
   return report.finish();
 }

@@ -41,6 +41,7 @@ class VecChecks {
     rounding();
     scaling();
     sums();
+    transposition();
   }
 
  private:
@@ -250,6 +251,18 @@ class VecChecks {
       report_.check(std::isnan(vec_.sum(one.data())), "sum with a NaN");
       report_.check(vec_.any_nan(one.data()), "any_nan of one lane");
     }
+  }
+
+  void transposition() {
+    const Lanes rows = ramp(width_ * width_);
+    Lanes out(rows.size()), want(rows.size());
+    vec_.transpose(rows.data(), out.data());
+    for (int i = 0; i < width_; ++i) {
+      for (int j = 0; j < width_; ++j)
+        want[static_cast<std::size_t>(i * width_ + j)] =
+            rows[static_cast<std::size_t>(j * width_ + i)];
+    }
+    expect(out, want, "transpose");
   }
 
   Isa isa_;

@@ -24,6 +24,15 @@ void activate_all(const T* x, T* y, Index count, Activation activation) {
 }
 
 template <class T>
+void transpose(const T* rows, T* out) {
+  constexpr int W = Vec<T>::width;
+  typename Vec<T>::Reg r[W];
+  for (int i = 0; i < W; ++i) r[i] = Vec<T>::load(rows + i * W);
+  Vec<T>::transpose(r);
+  for (int i = 0; i < W; ++i) Vec<T>::store(out + i * W, r[i]);
+}
+
+template <class T>
 constexpr runner::VecTable<T> make_table() {
   using V = Vec<T>;
   return {
@@ -61,6 +70,7 @@ constexpr runner::VecTable<T> make_table() {
           },
       .any_nan = [](const T* a) { return V::any_nan(V::load(a)); },
       .sum = [](const T* a) { return V::sum(V::load(a)); },
+      .transpose = transpose<T>,
       .activate = activate_all<T>,
   };
 }

@@ -36,6 +36,7 @@ struct VecTable {
   void (*nan_select)(const T* a, const T* yes, const T* no, T* out);
   bool (*any_nan)(const T* a);
   T (*sum)(const T* a);
+  void (*transpose)(const T* rows, T* out);  // width rows of width elements
   // y[i] = activation(x[i]); count is a multiple of width.
   void (*activate)(const T* x, T* y, Index count, Activation activation);
 };

@@ -1,0 +1,129 @@
+// Phase 0 of Winograd's algorithm: transforms and packs the weights, in the order of
+// `WinogradWeights` (core/winograd.h).
+//
+// Loop order of a task, one block of input channels for two vectors of output channels: vectors >
+// input channels > depth taps. The weights of a vector of output channels, each contiguous from
+// the first input channel on, are turned by square transpositions so that output channels lie along
+// the vector; then both transforms run in registers and each point's vector goes to its place. A
+// kernel element is read once and written 16/9 or 36/9 times. Weights that do not lie contiguously
+// are gathered one by one.
+
+// Weights of `count` output channels and all kernel elements of `channels` input channels, from w
+// on, as [input channel][depth][row][column] vectors of output channels, zero beyond `count`.
+template <class T>
+static void load_winograd_weights(const ConvProblem& p, const T* w, int count, Index channels,
+                                  T* to) {
+  using Vt = Vec<T>;
+  constexpr int W = Vt::width;
+  const Index taps = p.kernel.product();
+  const Index out_step = weight_out_stride(p), in_step = weight_in_stride(p);
+  const Index row = p.kernel[2], plane = p.kernel[1] * row;
+  const bool adjoins = (channels == 1 || in_step == taps) && p.w.spatial[2] == 1 &&
+                       (p.kernel[1] == 1 || p.w.spatial[1] == row) &&
+                       (p.kernel[0] == 1 || p.w.spatial[0] == plane);
+  if (adjoins) {
+    const Index length = channels * taps;
+    for (Index at = 0; at < length; at += W, to += W * W) {
+      const int elements = static_cast<int>(smaller(W, length - at));
+      typename Vt::Reg r[W];
+      for (int k = 0; k < W; ++k) {
+        r[k] = k >= count      ? Vt::zero()
+               : elements == W ? Vt::load(w + k * out_step + at)
+                               : Vt::load_first(w + k * out_step + at, elements);
+      }
+      Vt::transpose(r);
+      for (int e = 0; e < W; ++e) Vt::store(to + e * W, r[e]);
+    }
+    return;
+  }
+  for (Index c = 0; c < channels; ++c) {
+    for (Index z = 0; z < p.kernel[0]; ++z) {
+      for (Index r = 0; r < p.kernel[1]; ++r) {
+        for (Index s = 0; s < p.kernel[2]; ++s, to += W) {
+          const T* from =
+              w + c * in_step + z * p.w.spatial[0] + r * p.w.spatial[1] + s * p.w.spatial[2];
+          for (int k = 0; k < W; ++k) to[k] = k < count ? from[k * out_step] : T(0);
+        }
+      }
+    }
+  }
+}
+
+// G w G^T of one kernel slice (rows x columns of vectors); `flip` reads the kernel backwards, as
+// transposed convolutions do. Point i goes to `to + i*pitch`.
+template <class T, int MH, int MW>
+static inline void transform_winograd_weight(const T* from, bool flip, T* to, Index pitch) {
+  using Vt = Vec<T>;
+  using Reg = typename Vt::Reg;
+  using Rows = Winograd<T, MH>;
+  using Cols = Winograd<T, MW>;
+  constexpr int W = Vt::width, KH = Rows::taps, KW = Cols::taps;
+  Reg half[Rows::points][KW];
+#pragma GCC unroll 3
+  for (int s = 0; s < KW; ++s) {
+    Reg w[KH], u[Rows::points];
+#pragma GCC unroll 3
+    for (int r = 0; r < KH; ++r) {
+      const int tap = r * KW + s;
+      w[r] = Vt::load(from + (flip ? KH * KW - 1 - tap : tap) * W);
+    }
+    Rows::weight(w, u);
+#pragma GCC unroll 6
+    for (int i = 0; i < Rows::points; ++i) half[i][s] = u[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < Rows::points; ++i) {
+    Reg u[Cols::points];
+    Cols::weight(half[i], u);
+#pragma GCC unroll 6
+    for (int j = 0; j < Cols::points; ++j) Vt::store(to + (i * Cols::points + j) * pitch, u[j]);
+  }
+}
+
+template <class T, int MH, int MW>
+static void pack_winograd_task(const ConvJob& job, const WinogradGrid& grid,
+                               const WinogradWeights& packed, Index index, T* turned) {
+  constexpr int W = Vec<T>::width;
+  const ConvProblem& p = *job.problem;
+  const Index channel_blocks = ceil_div(p.group_in(), W);
+  const Index first = index % channel_blocks * W;
+  const Index channels = smaller(W, p.group_in() - first);
+  index /= channel_blocks;
+  const Index block = index % packed.blocks(), group = index / packed.blocks();
+  const Index vectors = packed.block_vectors(block), pitch = packed.point_size(block);
+  const Index slice = p.kernel[1] * p.kernel[2];
+  const T* w = static_cast<const T*>(job.w) + weight_origin(p, group) + first * weight_in_stride(p);
+  T* to = reinterpret_cast<T*>(job.shared) + group * packed.size() + packed.block_offset(block);
+  for (Index v = 0; v < vectors; ++v) {
+    const Index k = (block * 2 + v) * W;
+    const int count = static_cast<int>(smaller(W, p.group_out() - k));
+    load_winograd_weights(p, w + k * weight_out_stride(p), count, channels, turned);
+    for (Index c = 0; c < channels; ++c) {
+      for (Index z = 0; z < grid.depth.taps; ++z) {
+        const Index tap = grid.depth.tap0 + z * grid.depth.tap_step;
+        transform_winograd_weight<T, MH, MW>(
+            turned + (c * p.kernel[0] + tap) * slice * W, p.transposed,
+            to + ((z * p.group_in() + first + c) * vectors + v) * W, pitch);
+      }
+    }
+  }
+}
+
+// Phase 0: task = (group, block of output channels, vector of input channels).
+template <class T, int M>
+static void pack_winograd(const void* context, Index begin, Index end, std::byte* scratch) {
+  const ConvJob& job = *static_cast<const ConvJob*>(context);
+  const ConvProblem& p = *job.problem;
+  const WinogradGrid grid = winograd_grid(p, M);
+  const WinogradWeights packed = winograd_weights(p, grid, Vec<T>::width);
+  T* turned = reinterpret_cast<T*>(scratch);
+  for (Index i = begin; i < end; ++i) {
+    if (grid.m[0] == 1) {
+      pack_winograd_task<T, 1, M>(job, grid, packed, i, turned);
+    } else if (grid.m[1] == 1) {
+      pack_winograd_task<T, M, 1>(job, grid, packed, i, turned);
+    } else {
+      pack_winograd_task<T, M, M>(job, grid, packed, i, turned);
+    }
+  }
+}

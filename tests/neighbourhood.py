@@ -1,0 +1,51 @@
+"""What errors of Winograd kernels, which mix neighbouring pixels and kernel elements, relate to."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+import cases
+from fastconv import reference
+from fastconv._window import conv_window, output_padding_sizes, transposed_window
+from fastconv.benchmarks.problem import Problem
+
+# Pixels that a Winograd kernel may mix: tiles of F(4x4, 3x3) are 6 wide.
+REACH = 5
+
+
+def neighbourhood(problem: Problem, operands: cases.Operands) -> NDArray[np.float64]:
+    """S of docs/numerics.md, for each output.
+
+    The sum over the channels of the largest |x| under the kernel or within REACH of it, times the
+    sum of |w| over the kernel's elements; |bias| is one of the terms.
+    """
+    rank, options = problem.rank, problem.options
+    kernel = problem.weight_shape[2:]
+    geometry = (options.get("stride", 1), options.get("padding", 0), options.get("dilation", 1))
+    x = np.abs(operands.x)
+    spatial = range(x.ndim - rank, x.ndim)
+    if problem.is_transposed:
+        window = transposed_window(kernel, *geometry)
+        added = output_padding_sizes(options.get("output_padding", 0), window)
+    else:
+        window = conv_window(kernel, *geometry)
+        added = (0,) * rank
+    for i, axis in enumerate(spatial):
+        covered, (low, high) = window.dilation[i] * (kernel[i] - 1), window.padding[i]
+        if problem.is_transposed:
+            assert window.stride[i] == 1, "not for Winograd kernels"
+            low, high = covered - low, covered - high + added[i]
+        count = (x.shape[axis] + low + high - covered - 1) // window.stride[i] + 1
+        reach = REACH * window.dilation[i]
+        margin = reach + max(0, low, high)
+        x = np.pad(x, [(margin, margin) if a == axis else (0, 0) for a in range(x.ndim)])
+        around = sliding_window_view(x, covered + 1 + 2 * reach, axis).max(-1)
+        x = np.take(around, margin - reach - low + np.arange(count) * window.stride[i], axis)
+    weight = np.abs(operands.weight).sum(tuple(range(2, 2 + rank)), keepdims=True)
+    groups = options.get("groups", 1)
+    scale: NDArray[np.float64] = reference.magnitude(
+        problem.op, x, weight, operands.bias, groups=groups
+    )
+    return scale
