@@ -64,7 +64,7 @@ def channels_last(x: NDArray[Any]) -> NDArray[Any]:
 
 def rows(problem: Problem) -> Iterator[CheckRow]:
     """Every way of calling the operator that may take a different kernel."""
-    algorithms = ("auto", "direct", "im2col") if problem.is_convolution else ("auto",)
+    algorithms = ("auto", "direct", "im2col", "winograd") if problem.is_convolution else ("auto",)
     layouts = ("planar",) if problem.is_filter else ("planar", "channels last")
     for algorithm in algorithms:
         for layout in layouts:

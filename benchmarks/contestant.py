@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,11 +20,26 @@ class Settings:
         threads: Worker threads that each library is told to use.
         dtype: Element type of all arrays.
         algorithm: Algorithm forced on fastconv; peers ignore it.
+        precision: Level that fastconv is asked for. At "medium" peers that have bfloat16
+            arithmetic use it, at "high" all compute in float32.
+        isa: Instruction set that fastconv is held to, where one was forced.
     """
 
     threads: int
     dtype: str = "float32"
     algorithm: str = "auto"
+    precision: str = "highest"
+    isa: str | None = None
+
+    def of(self, problem: Problem) -> Settings:
+        """Return the settings of one problem: levels of precision concern products."""
+        return self if problem.weight_shape is not None else replace(self, precision="highest")
+
+    @property
+    def peer_dtype(self) -> str:
+        """Element type in which peers compute that have a choice."""
+        matched = self.precision == "medium" and self.dtype == "float32"
+        return "bfloat16" if matched else self.dtype
 
 
 class DeclinedError(Exception):
@@ -61,6 +76,12 @@ class Contestant(Protocol):
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Make a problem ready, or raise DeclinedError."""
+
+
+def not_held(settings: Settings) -> None:
+    """Decline where fastconv is held to AVX2 and the peer cannot be."""
+    if settings.isa == "avx2":
+        raise DeclinedError("has no switch that holds it to AVX2")
 
 
 def only_float32(settings: Settings) -> None:

@@ -1,14 +1,25 @@
-"""fastconv itself as a contestant: one plain call per problem, as a user writes it."""
+"""fastconv itself as a contestant: a plain call as a user writes it, and a plan."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import fastconv
 
 from .contestant import DeclinedError, Prepared, Settings
 from .problem import Arrays, Problem
-from .results import OWN
+from .results import OWN, OWN_PLAN
+
+
+def _options(problem: Problem, settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = dict(problem.options)
+    if problem.is_convolution:
+        options["precision"] = settings.precision
+        if settings.algorithm != "auto":
+            options["algorithm"] = settings.algorithm
+    return options
 
 
 class Fastconv:
@@ -22,9 +33,7 @@ class Fastconv:
         """Bind the arguments; a forced algorithm that cannot do the problem declines."""
         fastconv.set_num_threads(settings.threads)
         function = getattr(fastconv, problem.op)
-        options: dict[str, Any] = dict(problem.options)
-        if problem.is_convolution and settings.algorithm != "auto":
-            options["algorithm"] = settings.algorithm
+        options = _options(problem, settings)
         given = [a for a in arrays if a is not None]
 
         def run() -> Any:
@@ -36,3 +45,30 @@ class Fastconv:
             except fastconv.UnsupportedError as error:
                 raise DeclinedError(str(error)) from error
         return Prepared(run)
+
+
+class FastconvPlan:
+    """A plan: weights packed once, the result written to the same array each time."""
+
+    key = OWN_PLAN
+    title = "fastconv, plan"
+    distributions = ("fastconv", "numpy")
+
+    def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
+        """Plan for the input's shape; only convolutions have weights to plan for."""
+        if not problem.is_convolution:
+            raise DeclinedError("only a convolution has weights to pack")
+        assert arrays.weight is not None
+        fastconv.set_num_threads(settings.threads)
+        try:
+            planned = fastconv.plan(
+                problem.op,
+                problem.x_shape,
+                arrays.weight,
+                arrays.bias,
+                **_options(problem, settings),
+            )
+        except fastconv.UnsupportedError as error:
+            raise DeclinedError(str(error)) from error
+        x, out = arrays.x, np.empty(planned.output_shape, arrays.x.dtype)
+        return Prepared(lambda: planned(x, out))

@@ -14,12 +14,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .results import OWN, LayerResult, Run, geometric_mean
+from .results import OWN, OWN_PLAN, LayerResult, Run, geometric_mean
 
 _BASELINE = "torch"
 # Colours that stay apart for the colour-blind (Okabe and Ito 2008), fastconv in the strongest.
 _COLOURS = {
-    OWN: "#D55E00",
+    OWN: "#F0A070",
+    OWN_PLAN: "#D55E00",
     "torch": "#9A9A9A",
     "torch-channels-last": "#56B4E9",
     "torch-packed": "#0072B2",
@@ -52,7 +53,7 @@ def draw(run: Run, path: Path) -> None:
     )[:, 0]
     figure.suptitle(
         f"fastconv {run.versions.get('fastconv', '')} on {run.cpu}, threads: {run.threads}, "
-        f"{run.dtype}, {run.isa}, {run.date[:10]}",
+        f"{run.dtype}, precision {run.precision}, {run.isa}, {run.date[:10]}",
         fontsize=13,
     )
     means, roofline = head.subplots(1, 2, width_ratios=[1.25, 1])
@@ -152,7 +153,7 @@ def _bars(axis: Any, groups: Sequence[tuple[str, dict[str, float]]], baseline: s
 
 
 def _shown(run: Run, baseline: str | None) -> list[str]:
-    return [OWN, *(k for k in run.peers if k != baseline)]
+    return [*run.own_keys, *(k for k in run.peers if k != baseline)]
 
 
 def _draw_layers(axis: Any, run: Run, panel: Sequence[LayerResult]) -> None:
@@ -186,34 +187,45 @@ def _draw_means(axis: Any, run: Run, results: Sequence[LayerResult]) -> None:
         fontweight="bold",
     )
     axis.set_ylabel(_speed_label(run, results), fontsize=9)
-    timed = [k for k in (OWN, *run.peers) if any(r.seconds(k) is not None for r in results)]
+    timed = [
+        k for k in (*run.own_keys, *run.peers) if any(r.seconds(k) is not None for r in results)
+    ]
     handles = [mpl.patches.Patch(color=_COLOURS[k], label=run.titles[k]) for k in timed]
     axis.legend(handles=handles, fontsize=8, ncols=3, loc="upper left", framealpha=0.9)
     low, high = axis.get_ylim()
     axis.set_ylim(low, high * 2.5)
 
 
+def _fastest(result: LayerResult) -> str:
+    """Return how fastconv computes a layer fastest: by a plan where there is one."""
+    return OWN if result.seconds(OWN_PLAN) is None else OWN_PLAN
+
+
 def _draw_roofline(axis: Any, run: Run, results: Sequence[LayerResult]) -> None:
     ceilings = run.ceilings
-    points = [(run.intensity(r), r.gflops(), r.layer.suite) for r in results]
+    points = [(run.intensity(r), r.gflops(_fastest(r)), r.layer.suite) for r in results]
     finite = [(x, y, s) for x, y, s in points if y is not None]
     lowest = min([x for x, _, _ in finite] + [0.5]) / 2
     highest = max([x for x, _, _ in finite] + [100.0]) * 2
     intensity = np.geomspace(lowest, highest, 200)
-    axis.plot(
-        intensity,
-        np.minimum(ceilings.fma_gflops, ceilings.copy_gbs * intensity),
-        color="black",
-        linewidth=1.3,
-    )
-    axis.annotate(
-        f"FMA peak {ceilings.fma_gflops:.0f} GFLOP/s",
-        (highest, ceilings.fma_gflops),
-        xytext=(-4, 4),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-    )
+    peaks = {"FMA": ceilings.fma_gflops, "matrix unit, bfloat16,": ceilings.matrix_gflops}
+    for name, peak in peaks.items():
+        if peak is None:
+            continue
+        axis.plot(
+            intensity,
+            np.minimum(peak, ceilings.copy_gbs * intensity),
+            color="black",
+            linewidth=1.3,
+        )
+        axis.annotate(
+            f"{name} peak {peak:.0f} GFLOP/s",
+            (highest, peak),
+            xytext=(-4, 4),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+        )
     axis.annotate(
         f"copy {ceilings.copy_gbs:.1f} GB/s (caches are faster)",
         (lowest, ceilings.copy_gbs * lowest),
@@ -238,7 +250,12 @@ def _draw_roofline(axis: Any, run: Run, results: Sequence[LayerResult]) -> None:
     axis.set_yscale("log")
     axis.set_xlabel("operations per byte of inputs and output", fontsize=9)
     axis.set_ylabel("GFLOP/s", fontsize=9)
-    axis.set_title("Roofline of fastconv", fontsize=10, loc="left", fontweight="bold")
+    axis.set_title(
+        "Roofline of fastconv (plans where there are weights to plan for)",
+        fontsize=10,
+        loc="left",
+        fontweight="bold",
+    )
     axis.legend(fontsize=7, ncols=2, loc="lower right", framealpha=0.9)
     axis.tick_params(labelsize=8)
     axis.grid(which="major", color="#dddddd", linewidth=0.6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import zlib
 from collections.abc import Mapping
@@ -155,7 +156,14 @@ def bytes_moved(problem: Problem, dtype: str = "float32") -> int:
         elements += math.prod(problem.weight_shape)
     if problem.bias:
         elements += problem.out_channels
-    return elements * np.dtype(dtype).itemsize
+    return elements * element_type(dtype).itemsize
+
+
+def element_type(name: str) -> np.dtype[Any]:
+    """Return the dtype of a name; NumPy knows "bfloat16" once ml_dtypes is imported."""
+    if name == "bfloat16":
+        importlib.import_module("ml_dtypes")
+    return np.dtype(name)
 
 
 def make_arrays(problem: Problem, dtype: str = "float32", *, fill: str = "normal") -> Arrays:
@@ -172,11 +180,14 @@ def make_arrays(problem: Problem, dtype: str = "float32", *, fill: str = "normal
         raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
     generator = np.random.Generator(np.random.PCG64(zlib.crc32(problem.name.encode())))
 
+    element = element_type(dtype)
+    wide = element == np.float64
+
     def draw(shape: tuple[int, ...], scale: float = 1.0) -> NDArray[Any]:
         if fill == "integer":
-            return generator.integers(-3, 4, shape).astype(dtype)
-        values = generator.standard_normal(shape, np.dtype(dtype).type)
-        return values * values.dtype.type(scale)
+            return generator.integers(-3, 4, shape).astype(element)
+        values = generator.standard_normal(shape, np.float64 if wide else np.float32)
+        return (values * values.dtype.type(scale)).astype(element, copy=False)
 
     x = draw(problem.x_shape)
     if problem.weight_shape is None:

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from .contestant import Contestant, DeclinedError, Prepared, Settings
 from .problem import Arrays, Problem, make_arrays
-from .results import OWN, LayerResult, Measurement
+from .results import OWN, OWN_KEYS, LayerResult, Measurement
 from .suites import Layer
 from .timing import Effort, race
-from .verify import OWN_FACTOR, PEER_FACTOR, Verifier
+from .verify import Verifier, tolerance
 
 
 class Observer(Protocol):
@@ -77,6 +77,7 @@ def _measure(
     explain: Callable[[Problem, Settings], str],
 ) -> LayerResult:
     problem = layer.problem
+    settings = settings.of(problem)
     arrays = make_arrays(problem, settings.dtype)
     verifier = Verifier(reference, problem, arrays, settings.dtype)
     measurements: dict[str, Measurement] = {}
@@ -104,7 +105,7 @@ def _verify(
     verifier: Verifier,
 ) -> Measurement | tuple[Prepared, Measurement]:
     """Return the prepared call of a contestant that is right, or why there is none."""
-    own = contestant.key == OWN
+    own = contestant.key in OWN_KEYS
     try:
         prepared = contestant.prepare(problem, arrays, settings)
         answer = prepared.fetch(prepared.run())
@@ -113,7 +114,7 @@ def _verify(
     except Exception as error:  # a library that fails on one layer must not end the run
         text = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
         return Measurement(wrong=text) if own else Measurement(declined=text)
-    outcome = verifier.compare(answer, OWN_FACTOR if own else PEER_FACTOR)
+    outcome = verifier.compare(answer, tolerance(settings, own=own))
     if not outcome.ok:
         return Measurement(wrong=outcome.message)
     return prepared, Measurement(error=outcome.error)

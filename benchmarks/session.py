@@ -8,11 +8,11 @@ from typing import cast
 
 import fastconv
 from fastconv import _core
-from fastconv._conv import Algorithm
+from fastconv._conv import Algorithm, Precision
 
 from . import machine
 from .contestant import Contestant, Settings
-from .own import Fastconv
+from .own import Fastconv, FastconvPlan
 from .peers import Missing
 from .problem import Problem
 from .results import Run
@@ -35,6 +35,7 @@ def _plan(problem: Problem, settings: Settings) -> str:
         bias=problem.bias,
         dtype=settings.dtype,
         algorithm=cast(Algorithm, settings.algorithm),
+        precision=cast(Precision, settings.precision),
         **problem.options,
     ).kernel
 
@@ -47,7 +48,9 @@ def measure(
     threads: int,
     dtype: str,
     algorithm: str,
+    precision: str,
     isa: str,
+    held: dict[str, str],
     quick: bool,
     observer: Observer,
 ) -> Run:
@@ -58,13 +61,15 @@ def measure(
         peers: Who is compared.
         missing: Peers that are not installed; reported only.
         threads: Threads for everyone.
-        dtype: ``"float32"`` or ``"float64"``.
+        dtype: Element type of all arrays.
         algorithm: Algorithm forced on fastconv, or ``"auto"``.
+        precision: Level that fastconv is asked for.
         isa: Instruction set that fastconv uses.
+        held: Environment that holds peers to that instruction set.
         quick: Measure for a shorter time.
         observer: Told about progress.
     """
-    contestants: list[Contestant] = [Fastconv(), *peers]
+    contestants: list[Contestant] = [Fastconv(), FastconvPlan(), *peers]
     run = Run(
         threads=threads,
         dtype=dtype,
@@ -77,12 +82,14 @@ def measure(
         titles={c.key: c.title for c in contestants},
         missing={m.key: m.reason for m in missing},
         load_before=machine.load_before(),
+        precision=precision,
+        held=held,
     )
     try:
         run.layers += measure_layers(
             layers,
             contestants,
-            Settings(threads, dtype, algorithm),
+            Settings(threads, dtype, algorithm, precision, isa if held else None),
             QUICK if quick else FULL,
             observer,
             reference=fastconv.reference,
@@ -91,9 +98,6 @@ def measure(
     finally:
         fastconv.set_num_threads(None)
     # What the machine reaches swings with its other load: the better of two measurements counts.
-    after = machine.measure_ceilings(_core, isa, dtype, threads)
-    run.ceilings = machine.Ceilings(
-        max(run.ceilings.fma_gflops, after.fma_gflops), max(run.ceilings.copy_gbs, after.copy_gbs)
-    )
+    run.ceilings = run.ceilings.better(machine.measure_ceilings(_core, isa, dtype, threads))
     run.interrupted = observer.stopped()
     return run

@@ -23,7 +23,7 @@ _RESERVED = frozenset({"name", "op", "x", "weight", "bias", "repeat", "quick"})
 _ORDER = (
     *("lenet", "alexnet", "vgg16", "resnet18", "resnet34", "resnet50", "googlenet"),
     *("mobilenet_v1", "mobilenet_v2", "deeplab", "wavenet", "video3d"),
-    *("transposed", "pooling", "filters", "batch16", "micro"),
+    *("transposed", "depthwise", "pooling", "filters", "batch16", "micro"),
 )
 
 

@@ -10,7 +10,20 @@ from rich.table import Table
 from rich.text import Text
 
 from .problem import Problem, output_shape
-from .results import OWN, LayerResult, Run, mean_speedup, speedup_over
+from .results import (
+    LOST_BELOW,
+    OWN,
+    OWN_KEYS,
+    OWN_PLAN,
+    LayerResult,
+    Run,
+    Summary,
+    mean_speedup,
+    scopes,
+    speedup_over,
+    speedup_over_best,
+    summary,
+)
 
 # Below this width the peers' columns show ratios only.
 _WIDE = 150
@@ -66,6 +79,15 @@ def _peer_cell(result: LayerResult, key: str, wide: bool) -> Text:
     return ratio
 
 
+def _plan_cell(result: LayerResult) -> Text:
+    measurement = result.measurements.get(OWN_PLAN)
+    if measurement is not None and measurement.wrong:
+        return Text("wrong", style="bold red")
+    if measurement is None or measurement.seconds is None:
+        return Text("-", style="dim")
+    return Text(short_time(measurement.seconds))
+
+
 def _suite_table(run: Run, suite: str, results: list[LayerResult], wide: bool) -> Table:
     peers = [k for k in run.peers if any(r.seconds(k) is not None for r in results)]
     table = Table(title=suite, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
@@ -73,6 +95,9 @@ def _suite_table(run: Run, suite: str, results: list[LayerResult], wide: bool) -
     if wide:
         table.add_column("shape", no_wrap=True, overflow="ellipsis", max_width=46)
     table.add_column("us", justify="right", no_wrap=True, style="bold")
+    planned = any(r.seconds(OWN_PLAN) is not None for r in results)
+    if planned:
+        table.add_column("plan us", justify="right", no_wrap=True, style="bold")
     table.add_column("GFLOP/s", justify="right", no_wrap=True)
     table.add_column("% FMA", justify="right", no_wrap=True)
     for key in peers:
@@ -86,10 +111,15 @@ def _suite_table(run: Run, suite: str, results: list[LayerResult], wide: bool) -
             cells.append(shape_text(problem))
         own, gflops = result.own, result.gflops()
         if own.seconds is None or gflops is None:
-            cells += [Text("wrong" if own.wrong else "declined", style="bold red"), "-", "-"]
+            cells.append(Text("wrong" if own.wrong else "declined", style="bold red"))
+            rates = ["-", "-"]
         else:
             share = 100 * gflops / run.ceilings.fma_gflops
-            cells += [short_time(own.seconds), f"{gflops:.1f}", f"{share:.0f}"]
+            cells.append(short_time(own.seconds))
+            rates = [f"{gflops:.1f}", f"{share:.0f}"]
+        if planned:
+            cells.append(_plan_cell(result))
+        cells += rates
         cells += [_peer_cell(result, key, wide) for key in peers]
         cells.append(result.best_peer() or "-")
         table.add_row(*cells)
@@ -102,14 +132,47 @@ def _means_table(run: Run) -> Table:
     peers = [k for k in run.peers if any(r.seconds(k) is not None for r in run.layers)]
     for key in (*peers, "best peer"):
         table.add_column(key, justify="right")
-    scopes = [(s, [r for r in run.layers if r.layer.suite == s]) for s in run.suites]
-    for scope, results in (*scopes, ("all layers", run.layers)):
-        if scope == "all layers":
+    everything, *suites = scopes(run)
+    for scope, results in (*suites, everything):
+        if scope == "all":
             table.add_section()
         means = [mean_speedup(results, speedup_over(key)) for key in peers]
-        best = mean_speedup(results, LayerResult.speedup_over_best)
+        best = mean_speedup(results, speedup_over_best())
         table.add_row(scope, *map(_ratio_text, (*means, best)))
     return table
+
+
+def _summary_table(run: Run) -> Table:
+    """How each way of calling fastconv did, per suite."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("suite", "called as"):
+        table.add_column(name, no_wrap=True)
+    for name in ("GFLOP/s", "over torch", "over best peer", f"below {LOST_BELOW:g}", "worst"):
+        table.add_column(name, justify="right")
+    everything, *suites = scopes(run)
+    for scope, results in (*suites, everything):
+        if scope == "all":
+            table.add_section()
+        for own in run.own_keys:
+            if own == OWN or any(r.seconds(own) is not None for r in results):
+                name = scope if own == OWN else ""
+                table.add_row(name, run.titles[own], *_summary_cells(summary(results, own)))
+    return table
+
+
+def _summary_cells(figures: Summary) -> list[Text | str]:
+    lost = "-" if figures.lost is None else f"{100 * figures.lost:.0f} % of {figures.layers}"
+    rate = "-" if figures.gflops is None else f"{figures.gflops:.1f}"
+    ratios = map(_ratio_text, (figures.over_torch, figures.over_best))
+    return [rate, *ratios, lost, _ratio_text(figures.worst)]
+
+
+def _ceilings_text(run: Run) -> str:
+    ceilings = run.ceilings
+    matrix = ""
+    if ceilings.matrix_gflops is not None:
+        matrix = f"{ceilings.matrix_gflops:.0f} GFLOP/s (matrix unit, bfloat16), "
+    return f"{ceilings.fma_gflops:.0f} GFLOP/s (FMA), {matrix}{ceilings.copy_gbs:.1f} GB/s (copy)"
 
 
 def print_run(run: Run, console: Console) -> None:
@@ -124,10 +187,12 @@ def print_run(run: Run, console: Console) -> None:
             style="bold",
         )
         console.print(_means_table(run))
+        console.print("Summary; each distinct layer counts once, means are geometric", style="bold")
+        console.print(_summary_table(run))
     threads = "thread" if run.threads == 1 else "threads"
     console.print(
-        f"{run.cpu}, {run.threads} {threads}, {run.dtype}, {run.isa}; measured ceilings: "
-        f"{run.ceilings.fma_gflops:.0f} GFLOP/s (FMA), {run.ceilings.copy_gbs:.1f} GB/s (copy). "
+        f"{run.cpu}, {run.threads} {threads}, {run.dtype}, precision {run.precision}, {run.isa}; "
+        f"measured ceilings: {_ceilings_text(run)}. "
         "Times are medians; a ratio is the peer's time over fastconv's.",
         highlight=False,
     )
@@ -137,13 +202,16 @@ def print_run(run: Run, console: Console) -> None:
             "wait at barriers suffer most from that, so these figures are not a fair comparison.",
             style="yellow",
         )
+    if run.held:
+        held = " ".join(f"{name}={value}" for name, value in run.held.items())
+        console.print(f"Peers are held to {run.isa} by {held}.", highlight=False)
     for key, reason in run.missing.items():
         console.print(f"not compared: {key}: {reason}", style="yellow", highlight=False)
     for result in run.layers:
         for key, measurement in result.measurements.items():
             name = f"{result.layer.suite}/{result.layer.problem.name}"
             if measurement.wrong:
-                style = "bold red" if key == OWN else "yellow"
+                style = "bold red" if key in OWN_KEYS else "yellow"
                 console.print(f"wrong: {name}: {key}: {measurement.wrong}", style=style)
             elif key == OWN and measurement.declined:
                 console.print(f"declined: {name}: {measurement.declined}", style="yellow")

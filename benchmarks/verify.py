@@ -1,7 +1,8 @@
 """Compare an answer with ``fastconv.reference``, whole or, for large problems, in parts.
 
 A sum of products is accepted within ``factor * eps * sum |x||w|``, the scale of the rounding error
-of any summation order; averages accordingly. Maxima and minima must be exact.
+of any summation order; averages accordingly. Products in fewer bits, and results that are stored in
+16 bits, are allowed what that costs. Maxima and minima must be exact.
 """
 
 from __future__ import annotations
@@ -14,19 +15,66 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .contestant import as_convolution
-from .problem import Arrays, Problem, call, geometry, multiply_adds, output_shape
+from .contestant import Settings, as_convolution
+from .problem import (
+    Arrays,
+    Problem,
+    call,
+    element_type,
+    geometry,
+    multiply_adds,
+    output_shape,
+)
 
 # fastconv's own answers. Direct summation in float32 stays near 2.
 OWN_FACTOR = 16.0
 # Peers may use transforms (Winograd, Fourier) that lose a few digits and are still right.
 PEER_FACTOR = 256.0
+# What float32 products may leave out at each level of precision, relative to |x||w|; see
+# docs/numerics.md.
+LEFT_OUT = {"highest": 0.0, "high": 3 * 2.0**-16, "medium": 2.0**-7}
 # Multiply-adds up to which the reference computes everything, and those of each of the parts that
 # it computes beyond: about a quarter of a second either way.
 _WHOLE = 300_000_000
 _PART = 60_000_000
 
+# Types whose sums are kept in float32.
+_NARROW = ("float16", "bfloat16")
+
 Index = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far an answer may be off.
+
+    Attributes:
+        factor: Times ``eps * sum |x||w|``, with the eps of the type that sums are kept in.
+        left_out: Times ``sum |x||w|``: what products leave out.
+        rounding: Times the result: what storing it leaves out.
+    """
+
+    factor: float
+    left_out: float = 0.0
+    rounding: float = 0.0
+
+
+def tolerance(settings: Settings, *, own: bool) -> Tolerance:
+    """Return what is allowed of an answer: fastconv's own, or a peer's."""
+    computed = settings.dtype if own else settings.peer_dtype
+    stored = _epsilon(computed) if computed in _NARROW else 0.0
+    left_out = 0.0
+    if settings.dtype == "float32":
+        left_out = LEFT_OUT[settings.precision] * (1 + 2.0**-7)
+        if not own:
+            left_out = 2 * stored
+    return Tolerance(OWN_FACTOR if own else PEER_FACTOR, left_out, stored)
+
+
+def _epsilon(dtype: str) -> float:
+    if dtype == "bfloat16":
+        return 2.0**-7
+    return float(np.finfo(dtype).eps)
 
 
 @dataclass(frozen=True)
@@ -63,7 +111,8 @@ class Verifier:
 
     def __init__(self, reference: Any, problem: Problem, arrays: Arrays, dtype: str) -> None:
         self._shape = output_shape(problem)
-        self._dtype = np.dtype(dtype)
+        self._dtype = element_type(dtype)
+        self._eps = _epsilon("float32" if dtype in _NARROW else dtype)
         whole = multiply_adds(problem) <= _WHOLE
         self._as_convolution = problem.is_filter and not whole
         if self._as_convolution:
@@ -87,8 +136,9 @@ class Verifier:
         """Number of outputs that a comparison looks at."""
         return sum(part.expected.size for part in self._parts)
 
-    def compare(self, answer: NDArray[Any], factor: float) -> Outcome:
-        """Judge an answer."""
+    def compare(self, answer: NDArray[Any], allowed: Tolerance | float) -> Outcome:
+        """Judge an answer; a number is a tolerance's factor."""
+        tolerance = allowed if isinstance(allowed, Tolerance) else Tolerance(allowed)
         if answer.shape != self._shape or answer.dtype != self._dtype:
             return Outcome(
                 False,
@@ -103,22 +153,25 @@ class Verifier:
             got = answer[part.index].astype(np.float64)
             # Where the scale is 0 the result is exact in any order. NaN agrees with NaN, infinity
             # with the same infinity, and neither with anything else.
-            unit = np.finfo(self._dtype).eps * part.scale
+            unit = self._eps * part.scale
             same = (got == part.expected) | (np.isnan(got) & np.isnan(part.expected))
             with np.errstate(divide="ignore", invalid="ignore"):
                 error = np.where(same, 0.0, np.abs(got - part.expected) / unit)
+                stored = tolerance.rounding * np.abs(part.expected) / unit
             error = np.where(np.isnan(error), math.inf, error)
             if not error.size:
                 continue
             worst = max(worst, float(error.max()))
-            if worst > factor:
-                where = np.unravel_index(int(error.argmax()), error.shape)
+            limit = tolerance.factor + tolerance.left_out / self._eps
+            limits = limit + np.where(np.isfinite(stored), stored, 0.0)
+            if np.any(error > limits):
+                where = np.unravel_index(int((error - limits).argmax()), error.shape)
                 at = tuple(int(i) + s.start for i, s in zip(where, part.index, strict=True))
                 return Outcome(
                     False,
                     worst,
                     f"at {at}: got {got[where]:.9g}, expected {part.expected[where]:.9g}, "
-                    f"off by {worst:.3g} eps*sum|x||w| (allowed {factor:g})",
+                    f"off by {error[where]:.3g} eps*sum|x||w| (allowed {limits[where]:.3g})",
                 )
         return Outcome(True, worst)
 

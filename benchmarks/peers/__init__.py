@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+
+import fastconv
 
 from ..contestant import Contestant
 from ..suites import SelectionError
@@ -32,6 +35,31 @@ class Missing:
 
     key: str
     reason: str
+
+
+# Environment that keeps a peer from instruction sets beyond the one that fastconv is held to. It
+# counts when the peer's library is loaded. ONNX Runtime and ncnn have no such switch.
+_HOLD = {
+    "avx2": {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "OPENCV_CPU_DISABLE": "AVX512-SKX,AVX512-ICL",
+    },
+    "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+}
+
+
+def hold_peers(isa: str) -> dict[str, str]:
+    """Hold the peers to an instruction set, before they are loaded.
+
+    Returns:
+        The environment variables that do it; empty where fastconv uses the machine's best.
+    """
+    if isa == fastconv.show_config().runnable_isas[0]:
+        return {}
+    held = _HOLD.get(isa, {})
+    os.environ.update(held)
+    return held
 
 
 def load_peers(names: Sequence[str] = ("all",)) -> tuple[list[Contestant], list[Missing]]:

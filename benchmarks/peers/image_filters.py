@@ -12,7 +12,11 @@ from ..contestant import DeclinedError, Prepared, Settings
 from ..problem import Arrays, Problem
 
 
-def _image_and_kernel(problem: Problem, arrays: Arrays) -> tuple[NDArray[Any], NDArray[Any]]:
+def _image_and_kernel(
+    problem: Problem, arrays: Arrays, settings: Settings
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    if settings.dtype not in ("float32", "float64"):
+        raise DeclinedError(f"filters no {settings.dtype} images")
     if problem.op != "correlate2d":
         raise DeclinedError("filters images only")
     options = problem.options
@@ -39,7 +43,7 @@ class OpenCv:
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Bind image, kernel and output."""
         cv2 = self._cv2
-        image, kernel = _image_and_kernel(problem, arrays)
+        image, kernel = _image_and_kernel(problem, arrays, settings)
         cv2.setNumThreads(settings.threads)
         out = np.empty_like(image)
         return Prepared(
@@ -60,7 +64,7 @@ class SciPy:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Bind image and kernel; the Fourier transforms use the run's threads."""
-        image, kernel = _image_and_kernel(problem, arrays)
+        image, kernel = _image_and_kernel(problem, arrays, settings)
         call = self._bind(image, kernel)
 
         def run() -> Any:

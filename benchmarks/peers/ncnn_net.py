@@ -17,6 +17,7 @@ from ..contestant import (
     Settings,
     as_convolution,
     as_image,
+    not_held,
     only_float32,
 )
 from ..problem import Arrays, Problem, geometry, output_shape
@@ -107,6 +108,7 @@ class Ncnn:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Load the layer, which packs or transforms its weights."""
+        not_held(settings)
         only_float32(settings)
         written, given = as_convolution(problem, arrays)
         if given.weight is None:

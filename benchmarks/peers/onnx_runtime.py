@@ -15,6 +15,7 @@ from ..contestant import (
     Settings,
     as_convolution,
     as_image,
+    not_held,
 )
 from ..problem import Arrays, Problem, geometry, output_shape
 
@@ -69,6 +70,9 @@ class OnnxRuntime:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Build and compile the model; bind both ends."""
+        not_held(settings)
+        if settings.dtype not in _ELEMENT:
+            raise DeclinedError(f"its CPU provider has no {settings.dtype} convolution")
         written, given = as_convolution(problem, arrays)
         element = _ELEMENT[settings.dtype]
         shape = output_shape(written)

@@ -11,14 +11,27 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from ..contestant import DeclinedError, Prepared, Settings, as_convolution, as_image
-from ..contestant import only_float32 as decline_other_dtypes
-from ..problem import Arrays, Problem, geometry
+from ..problem import Arrays, Problem, element_type, geometry
 
 _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
-def _fetch(problem: Problem) -> Callable[[torch.Tensor], NDArray[Any]]:
-    return lambda y: as_image(problem, y.numpy())
+def _tensor(array: NDArray[Any], settings: Settings) -> torch.Tensor:
+    """Return a tensor of the type that peers compute in, which shares memory where it can."""
+    if array.dtype == element_type("bfloat16"):
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array).to(getattr(torch, settings.peer_dtype))
+
+
+def _array(y: torch.Tensor, settings: Settings) -> NDArray[Any]:
+    """Return the values as an array of the run's type."""
+    if settings.dtype == "bfloat16":
+        return y.contiguous().view(torch.int16).numpy().view(element_type("bfloat16"))
+    return y.to(getattr(torch, settings.dtype)).numpy()
+
+
+def _fetch(problem: Problem, settings: Settings) -> Callable[[torch.Tensor], NDArray[Any]]:
+    return lambda y: as_image(problem, _array(y, settings))
 
 
 def _border(problem: Problem) -> tuple[list[int], list[int] | None]:
@@ -39,11 +52,9 @@ class Eager:
     title = "PyTorch eager, NCHW"
     distributions = ("torch",)
 
-    def _input(self, problem: Problem, x: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(x))
-
-    def _weight(self, problem: Problem, weight: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(weight)
+    def _place(self, problem: Problem, x: torch.Tensor) -> torch.Tensor:
+        """Lay an input or a weight out as this mode wants it."""
+        return x
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Bind the tensors to the operator of the same name."""
@@ -52,17 +63,18 @@ class Eager:
         function = getattr(functional, written.op, None)
         if function is None:
             raise DeclinedError(f"torch.nn.functional has no {written.op}")
-        x = self._input(written, given.x)
+        x = self._place(written, _tensor(np.ascontiguousarray(given.x), settings))
         options = dict(written.options)
         if given.weight is None:
-            return Prepared(lambda: function(x, **options), _fetch(problem))
-        weight = self._weight(written, given.weight)
-        bias = None if given.bias is None else torch.from_numpy(given.bias)
+            return Prepared(lambda: function(x, **options), _fetch(problem, settings))
+        weight = self._place(written, _tensor(given.weight, settings))
+        bias = None if given.bias is None else _tensor(given.bias, settings)
         options["padding"], extra = _border(written)
         if extra is None:
-            return Prepared(lambda: function(x, weight, bias, **options), _fetch(problem))
+            return Prepared(lambda: function(x, weight, bias, **options), _fetch(problem, settings))
         return Prepared(
-            lambda: function(functional.pad(x, extra), weight, bias, **options), _fetch(problem)
+            lambda: function(functional.pad(x, extra), weight, bias, **options),
+            _fetch(problem, settings),
         )
 
 
@@ -72,15 +84,10 @@ class ChannelsLast(Eager):
     key = "torch-channels-last"
     title = "PyTorch eager, channels_last"
 
-    def _input(self, problem: Problem, x: NDArray[Any]) -> torch.Tensor:
+    def _place(self, problem: Problem, x: torch.Tensor) -> torch.Tensor:
         if problem.rank not in _CHANNELS_LAST:
             raise DeclinedError("PyTorch has no channels-last format for 1-D tensors")
-        return torch.from_numpy(np.ascontiguousarray(x)).contiguous(
-            memory_format=_CHANNELS_LAST[problem.rank]
-        )
-
-    def _weight(self, problem: Problem, weight: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(weight).contiguous(memory_format=_CHANNELS_LAST[problem.rank])
+        return x.contiguous(memory_format=_CHANNELS_LAST[problem.rank])
 
 
 class Packed:
@@ -95,7 +102,8 @@ class Packed:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Reorder the weights for this input size."""
-        decline_other_dtypes(settings)
+        if settings.dtype == "float64":
+            raise DeclinedError("oneDNN has no float64 convolution")
         torch.set_num_threads(settings.threads)
         written, given = as_convolution(problem, arrays)
         if given.weight is None:
@@ -104,15 +112,15 @@ class Packed:
         padding, extra = _border(written)
         stride, dilation = list(g.stride), list(g.dilation)
         output_padding = list(g.output_padding)
-        x = torch.from_numpy(np.ascontiguousarray(given.x))
-        weight = torch.from_numpy(given.weight)
+        x = _tensor(np.ascontiguousarray(given.x), settings)
+        weight = _tensor(given.weight, settings)
         if written.rank == 1:
             x, weight = x.unsqueeze(2), weight.unsqueeze(2)
             padding, stride, dilation = [0, *padding], [1, *stride], [1, *dilation]
             output_padding = [0, *output_padding]
         x = x.contiguous(memory_format=_CHANNELS_LAST[max(2, written.rank)])
         size = list(x.shape if extra is None else functional.pad(x, extra).shape)
-        bias = None if given.bias is None else torch.from_numpy(given.bias)
+        bias = None if given.bias is None else _tensor(given.bias, settings)
         ops: Any = torch.ops.mkldnn
         if written.is_transposed:
             pack = ops._reorder_convolution_transpose_weight
@@ -127,6 +135,6 @@ class Packed:
             return compute(x if extra is None else functional.pad(x, extra), *tail)
 
         def fetch(y: torch.Tensor) -> NDArray[Any]:
-            return as_image(problem, (y.squeeze(2) if written.rank == 1 else y).numpy())
+            return as_image(problem, _array(y.squeeze(2) if written.rank == 1 else y, settings))
 
         return Prepared(run, fetch)
