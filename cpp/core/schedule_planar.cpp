@@ -129,27 +129,34 @@ void schedule_direct_pixels(const ConvProblem& p, const Machine& m, ConvPlan& pl
   const Index budget = smaller(m.cache, room) / m.element;
   Index block_rows = rows;
   while (block_rows > 1 && strip(block_rows) * channels > budget) block_rows = (block_rows + 1) / 2;
-  Index blocks = ceil_div(rows, block_rows);
   const Index panels = ceil_div(p.group_out(), plan.tile_n);
-  if (units * blocks < 4 * m.threads && units * blocks % m.threads != 0) {
+  PanelCut cut{false, ceil_div(rows, block_rows), 1};
+  const Index least = cut.blocks;
+  if (units * cut.blocks < 4 * m.threads && units * cut.blocks % m.threads != 0) {
     if (panels % m.threads == 0 && rows < 4 * m.threads) {
-      plan.channel_parts = m.threads;
+      cut.parts = m.threads;
     } else {
-      blocks = smaller(rows, ceil_div(blocks, m.threads) * m.threads);
+      cut.blocks = smaller(rows, ceil_div(cut.blocks, m.threads) * m.threads);
     }
   }
-  plan.block_rows = ceil_div(rows, blocks);
+  constexpr double kTranspose = 2.0;
+  cut = cut_panels(p, m, units, rows * plan.block_cols, least, rows, kTranspose, cut);
+  plan.channel_parts = cut.parts;
+  plan.block_rows = ceil_div(rows, cut.blocks);
   plan.block_depth = larger(1, channels);
-  plan.tasks[0] = p.groups * panels;
   plan.tasks[1] = grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
   const Index taps = p.kernel.product();
-  plan.shared_bytes =
-      static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width *
-                               larger(1, channels * taps) * m.element);
+  Index scratch = strip(plan.block_rows) * (channels + 16) + 2 * group * plan.tile_n;
+  if (cut.in_passing) {
+    scratch += plan.tile_n * plan.block_depth * taps;
+  } else {
+    plan.tasks[0] = p.groups * panels;
+    plan.shared_bytes =
+        static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width *
+                                 plan.block_depth * taps * m.element);
+  }
   plan.scratch_bytes = static_cast<std::size_t>(
-      6 * (taps + 16) * static_cast<Index>(sizeof(Index)) +
-      (strip(plan.block_rows) * (channels + 16) + 2 * group * plan.tile_n + 256) * m.element +
-      1024);
+      6 * (taps + 16) * static_cast<Index>(sizeof(Index)) + (scratch + 256) * m.element + 1024);
 }
 
 void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan) {

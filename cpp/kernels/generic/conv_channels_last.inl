@@ -7,7 +7,8 @@
 // other first, so that the innermost loop is one long run: that pays where runs are short (few
 // input channels), and costs a copy of kernel-size times the input elsewhere.
 //
-// A panel's weights stay in the second-level cache while the task's pixels pass; the pixels' inputs
+// A panel's weights, packed in phase 0 or in passing (PanelWeights), stay in the second-level cache
+// while the task's pixels pass; the pixels' inputs
 // stay in the first-level cache for the length of a tile. Against packing the input as the planar
 // kernel does, nothing is moved at all.
 
@@ -46,8 +47,7 @@ struct LastTask {
   const GridTask& task;
   const T* x;
   T* y;
-  const T* bias;     // of the group; null without
-  const T* weights;  // packed panels of the group
+  const T* bias;  // of the group; null without
   T* tile;
   T* zeros;     // group_in zeros (direct)
   T* unfolded;  // the task's pixels, unfolded (im2col)
@@ -146,7 +146,6 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
       static_cast<const T*>(job.x) + input_origin(p, task),
       static_cast<T*>(job.y) + output_origin(p, task),
       job.bias == nullptr ? nullptr : static_cast<const T*>(job.bias) + task.group * p.group_out(),
-      reinterpret_cast<const T*>(job.shared) + task.group * group_panels_size<T>(p),
       carver.take<T>(M * LastShape<T>::n),
       nullptr,
       nullptr,
@@ -157,6 +156,7 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
     work.zeros = carver.take<T>(p.group_in());
     fill_zero(work.zeros, p.group_in());
   }
+  const PanelWeights<T> weights(job, task.group, carver);
   const Index first_panel = task.out_channels.lo / LastShape<T>::n;
   const Index last_panel = ceil_div(task.out_channels.hi, LastShape<T>::n);
 
@@ -178,12 +178,12 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
   }
   for (Index k = first_panel; k < last_panel; ++k) {
     const Panel panel = panel_at<T>(p, k);
-    const T* weights = work.weights + panel_offset<T>(p, k);
+    const T* packed = weights.of(k);
     each_tile([&](const PixelAt* pixel, int count, [[maybe_unused]] T* block) {
       if constexpr (Unfold) {
-        work.multiply_unfolded(panel, weights, length, block);
+        work.multiply_unfolded(panel, packed, length, block);
       } else {
-        work.direct(pixel, panel, weights);
+        work.direct(pixel, panel, packed);
       }
       work.store(pixel, count, panel);
     });

@@ -117,6 +117,7 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
   // Weights are counted in kernel elements, as pack_channels_last orders them.
   list_runs(p, task, strip, depth_taps, {{p.kernel[1] * p.kernel[2], p.kernel[2], 1}}, false, runs);
 
+  const PanelWeights<T> weights(job, task.group, carver);
   const Index channels = p.group_in();
   const T* x = static_cast<const T*>(job.x) + input_origin(p, task);
   const T* packed = pack_positions(p, task, strip, depth_taps, x, carver);
@@ -128,12 +129,11 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
          task.rows.lo * task.axis[1].out_step * p.y.spatial[1] +
          task.cols.lo * task.axis[2].out_step * p.y.spatial[2];
   const T* bias = static_cast<const T*>(job.bias);
-  const T* weights = reinterpret_cast<const T*>(job.shared) + task.group * group_panels_size<T>(p);
   const Index last_panel = ceil_div(task.out_channels.hi, LastShape<T>::n);
   PieceList<T> pieces;
   for (Index k = task.out_channels.lo / LastShape<T>::n; k < last_panel; ++k) {
     const Panel panel = panel_at<T>(p, k);
-    const T* panel_weights = weights + panel_offset<T>(p, k);
+    const T* panel_weights = weights.of(k);
     const int width = panel.vectors * Vt::width;
     const PlanarEpilogue<T> end{
         bias == nullptr ? nullptr : bias + task.group * p.group_out() + panel.first, p.activation,
