@@ -131,12 +131,25 @@ double winograd_cost(const ConvProblem& p, const DTypeTable& table, Index tile,
   return WinogradCosts(p, table, tile, kCache, keeps_weights).best(1).cost;
 }
 
+// Of the kernel elements of all outputs along one axis, those that meet the input: the direct
+// kernels skip the others where dilation takes whole tiles of pixels onto the padding.
+double inside_share(const ConvProblem& p, int axis) {
+  const AxisPhase phase = axis_phase(p, axis, 0);
+  Index inside = 0;
+  for (Index tap = 0; tap < phase.taps; ++tap) {
+    const Range outputs = outputs_inside(phase.count, p.in[axis], phase.in_step, phase.offset(tap));
+    inside += outputs.hi - outputs.lo;
+  }
+  return static_cast<double>(inside) / static_cast<double>(larger(1, phase.taps * phase.count));
+}
+
 // The direct kernels run at about 70 % of the peak. Planar ones compute the padding between rows as
 // well; channels-last ones compute whole vectors of output channels and always pack their weights.
 double direct_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
   constexpr double kSpeed = 0.7, kPack = 20;
   const double width = static_cast<double>(table.width);
-  const double products = static_cast<double>(multiply_adds(p)) / width / kSpeed;
+  const double products = static_cast<double>(multiply_adds(p)) / width / kSpeed *
+                          inside_share(p, 1) * inside_share(p, 2);
   if (p.x.channel == 1) {
     const double k = static_cast<double>(p.group_out());
     const double filled = static_cast<double>(ceil_div(p.group_out(), table.width)) * width / k;

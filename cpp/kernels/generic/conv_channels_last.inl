@@ -69,24 +69,49 @@ struct LastTask {
     }
   }
 
-  void direct(const PixelAt* pixel, const Panel& panel, const T* packed) const {
+  // The rows that kernel element (z, r) reads for M pixels; null where it lies on padding.
+  bool rows_at(const PixelAt* pixel, Index z, Index r, const T** row) const {
+    bool any = false;
+    for (int m = 0; m < LastShape<T>::m; ++m) {
+      const Index depth = pixel[m].depth * task.axis[0].in_step + task.axis[0].offset(z);
+      const Index at = pixel[m].row * task.axis[1].in_step + task.axis[1].offset(r);
+      const bool inside = depth >= 0 && depth < p.in[0] && at >= 0 && at < p.in[1];
+      row[m] = inside ? x + depth * p.x.spatial[0] + at * p.x.spatial[1] : nullptr;
+      any = any || inside;
+    }
+    return any;
+  }
+
+  // Kernel elements that lie on padding for all M pixels are skipped.
+  void direct(const PixelAt* pixel, const Panel& panel, const T* packed, T* to) const {
     constexpr int M = LastShape<T>::m;
     const Index run = p.group_in() * panel.vectors * Vec<T>::width;
+    const AxisPhase* a = task.axis;
+    Index col[M];
+    for (int m = 0; m < M; ++m) col[m] = pixel[m].col * a[2].in_step;
     bool resume = false;
-    each_tap([&](Index z, Index r, Index s) {
-      const T* from[M];
-      bool any = false;
-      for (int m = 0; m < M; ++m) {
-        const InputAt at = input_at(p, task.axis, pixel[m], z, r, s);
-        any = any || at.inside;
-        from[m] = at.inside ? x + at.offset : zeros;
+    for (Index z = 0; z < a[0].taps; ++z) {
+      for (Index r = 0; r < a[1].taps; ++r) {
+        const T* row[M];
+        if (!rows_at(pixel, z, r, row)) continue;
+        for (Index s = 0; s < a[2].taps; ++s) {
+          const Index offset = a[2].offset(s);
+          const T* from[M];
+          bool any = false;
+          for (int m = 0; m < M; ++m) {
+            const Index at = col[m] + offset;
+            const bool inside = at >= 0 && at < p.in[2] && row[m] != nullptr;
+            from[m] = inside ? row[m] + at * p.x.spatial[2] : zeros;
+            any = any || inside;
+          }
+          if (!any) continue;
+          run_channels_last_tile(panel.vectors, from, packed + kernel_at(z, r, s) * run,
+                                 p.group_in(), to, resume);
+          resume = true;
+        }
       }
-      if (!any) return;
-      run_channels_last_tile(panel.vectors, from, packed + kernel_at(z, r, s) * run, p.group_in(),
-                             tile, resume);
-      resume = true;
-    });
-    if (!resume) fill_zero(tile, M * panel.vectors * Vec<T>::width);
+    }
+    if (!resume) fill_zero(to, M * panel.vectors * Vec<T>::width);
   }
 
   void unfold(const PixelAt* pixel, Index length, T* block) const {
@@ -183,7 +208,7 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
       if constexpr (Unfold) {
         work.multiply_unfolded(panel, packed, length, block);
       } else {
-        work.direct(pixel, panel, packed);
+        work.direct(pixel, panel, packed, work.tile);
       }
       work.store(pixel, count, panel);
     });
