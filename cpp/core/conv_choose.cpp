@@ -208,10 +208,9 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
   const Family direct = pick_direct(p, table, keeps_weights, why);
   if (algorithm == Algorithm::direct) return direct;
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
-  if (direct == Family::direct_pixels || direct == Family::direct_planar) {
-    // Broadcasting pixels takes a tenth less than vectors of pixels do (measured).
+  if (direct == Family::direct_planar) {
     const PlanarCost cost = planar_cost(p, table);
-    if (cost.im2col < cost.direct * (direct == Family::direct_pixels ? 0.9 : 1.0)) {
+    if (cost.im2col < cost.direct) {
       why = in_place(p)
                 ? "many output channels share each input once it lies next to its neighbours"
                 : "rows are much shorter than their padded pitch: unfolding wastes fewer "

@@ -39,12 +39,6 @@ inline bool packs_weights(const ConvProblem& p) {
   return p.batch * (p.transposed ? p.in.product() : p.out.product()) >= kLeastPixels;
 }
 
-// Bytes of one panel of packed weights, which streams past every tile of pixels.
-inline Index panel_bytes(const ConvProblem& p, const DTypeTable& table, Index element) {
-  return smaller(p.group_out(), table.channels_last_n) * p.group_in() * p.kernel.product() *
-         element;
-}
-
 // Whether the weights of an output channel adjoin, in the order of input channels and kernel
 // elements.
 inline bool adjoining_weights(const ConvProblem& p) {

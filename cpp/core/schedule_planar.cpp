@@ -123,10 +123,9 @@ void schedule_direct_pixels(const ConvProblem& p, const Machine& m, ConvPlan& pl
     return turned_length(d, 1, p.in[0]) * turned_length(h, block_rows, p.in[1]) *
            turned_length(w, plan.block_cols, p.in[2]) * turned_pitch(p, m.table.width);
   };
-  // Turned inputs share the second-level cache with a panel of weights, but for long sums.
-  const Index panel = panel_bytes(p, m.table, m.element);
-  const Index room = larger(m.cache / 2, 2 * m.cache - m.cache / 4 - panel);
-  const Index budget = smaller(m.cache, room) / m.element;
+  // Turned inputs fill half of the second-level cache; a panel of weights has the rest, or streams
+  // from the third where its sum is too long for that.
+  const Index budget = m.cache / m.element;
   Index block_rows = rows;
   while (block_rows > 1 && turned(block_rows) > budget) block_rows = (block_rows + 1) / 2;
   const Index panels = ceil_div(p.group_out(), plan.tile_n);

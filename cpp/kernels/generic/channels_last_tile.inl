@@ -62,24 +62,32 @@ static inline const T* run_channels_last_tile(int vectors, const T* const* pixel
   return channels_last_tile<T, 1>(pixel, panel, depth, tile, resume);
 }
 
-// Output channels of panel `index` of a group, and its place in the packed weights. Panels are full
-// tiles but for the last, which has as many vectors as it needs.
+// Output channels of panel `index` of a group, and its place in the packed weights. Panels are as
+// few as full tiles would be, and as even as whole vectors can be: a last panel of a single vector
+// would not hide the latency of its multiply-adds.
 struct Panel {
   Index first, channels;
   int vectors;
 };
 
 template <class T>
+static inline Index panel_start(const ConvProblem& p, Index index) {
+  const Index vectors = ceil_div(p.group_out(), Vec<T>::width);
+  const Index panels = ceil_div(vectors, LastShape<T>::v);
+  return vectors * index / panels * Vec<T>::width;
+}
+
+template <class T>
 static inline Panel panel_at(const ConvProblem& p, Index index) {
-  const Index first = index * LastShape<T>::n;
-  const Index channels = smaller(LastShape<T>::n, p.group_out() - first);
+  const Index first = panel_start<T>(p, index);
+  const Index channels = smaller(panel_start<T>(p, index + 1), p.group_out()) - first;
   return {first, channels, static_cast<int>(ceil_div(channels, Vec<T>::width))};
 }
 
 // Packed elements of one group's weights before panel `index`.
 template <class T>
 static inline Index panel_offset(const ConvProblem& p, Index index) {
-  return index * LastShape<T>::n * p.group_in() * p.kernel.product();
+  return panel_start<T>(p, index) * p.group_in() * p.kernel.product();
 }
 template <class T>
 static inline Index group_panels_size(const ConvProblem& p) {
@@ -171,7 +179,8 @@ struct PanelWeights {
                    ? nullptr
                    : reinterpret_cast<const T*>(job.shared) + group * group_panels_size<T>(p)),
         original(static_cast<const T*>(job.w) + weight_origin(p, group)),
-        own(carver.take<T>(packed != nullptr ? 0 : panel_offset<T>(p, 1))) {}
+        own(carver.take<T>(
+            packed != nullptr ? 0 : LastShape<T>::n * p.group_in() * p.kernel.product())) {}
 
   const T* of(Index index) const {
     if (packed != nullptr) return packed + panel_offset<T>(p, index);
