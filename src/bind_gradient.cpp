@@ -1,4 +1,6 @@
 // Gradients of convolutions: NumPy arrays to a ConvProblem, and up to three results.
+#include <pybind11/stl.h>
+
 #include "bind_errors.h"
 #include "bindings.h"
 #include "conv_call.h"
@@ -114,11 +116,31 @@ PyObject* conv_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
   });
 }
 
+// Names of WeightFamily.
+constexpr const char* kWeightKernels[kWeightFamilies] = {"panels", "unfolded", "rows",
+                                                         "depthwise_last"};
+
+void force_weight_kernel(const std::optional<std::string>& name) {
+  if (!name) return force_weight_family(-1);
+  for (int i = 0; i < kWeightFamilies; ++i) {
+    if (*name == kWeightKernels[i]) return force_weight_family(i);
+  }
+  fail(
+      ErrorKind::value,
+      "name is '" + *name + "'; it must be 'panels', 'unfolded', 'rows', 'depthwise_last' or None");
+}
+
 }  // namespace
 
 void bind_gradient(py::module_& m) {
   add_fast_function(m, "conv_backward", conv_backward,
                     "Gradients of any convolution; see fastconv.conv2d_backward.");
+  m.def(
+      "force_weight_kernel",
+      [](const std::optional<std::string>& name) {
+        translated([&] { force_weight_kernel(name); });
+      },
+      py::arg("name"), "Computes weight gradients by one kernel; None returns to choosing.");
 }
 
 }  // namespace fastconv::bind

@@ -30,9 +30,13 @@ ConvProblem weight_gradient_problem(const ConvProblem& problem);
 
 // `problem` as weight_gradient_problem gives it; `w` its strides of the result.
 WeightPlan plan_weight_gradient(const ConvProblem& problem, Isa isa, int threads);
-// The plan of one family, whatever would be chosen; for tests.
+// The plan of one family, whatever would be chosen.
 WeightPlan plan_weight_family(const ConvProblem& problem, WeightFamily family, Isa isa,
                               int threads);
+
+// Which family computes all weight gradients from now on, whatever would be chosen: for tests and
+// measurements. -1 returns to choosing.
+void force_weight_family(int family);
 
 // `problem.w` are the strides of the result.
 Status run_weight_gradient(const ConvProblem& problem, const void* grad, const void* x, void* to);

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <cstring>
 #include <string>
 
@@ -20,6 +21,8 @@ constexpr Index kLeastPixels = 256, kBlockPixels = 256;
 // Bytes of all partial sums, and of a thread's packed block.
 constexpr Index kMostSums = Index{32} << 20, kMostBlock = Index{512} << 10;
 constexpr Index kMostScratch = Index{64} << 20;
+
+std::atomic<int> g_forced{-1};
 
 Index line(Index elements, Index element) {
   return ceil_div(elements * element, 64) * 64;
@@ -46,8 +49,13 @@ PixelCost pixel_cost(const ConvProblem& p, Index width) {
           k * vectors(p.group_in() * p.kernel.product()) + k + 2.0 * c * taps};
 }
 
+bool takes_depthwise_last(const ConvProblem& p) {
+  return p.group_in() == 1 && p.group_out() == 1 && p.x.channel == 1 && p.y.channel == 1;
+}
+
 WeightFamily choose_family(const ConvProblem& p, Index width) {
   const PixelCost cost = pixel_cost(p, width);
+  if (takes_depthwise_last(p) && p.out_channels >= width) return WeightFamily::depthwise_last;
   if (p.kernel.product() > 1 && cost.unfolded < cost.panels && cost.unfolded < cost.rows) {
     return WeightFamily::unfolded;
   }
@@ -124,6 +132,17 @@ void plan_rows(const ConvProblem& p, Index width, Index element, WeightPlan& pla
   cut_parts(p, p.out_channels * p.group_in(), element, plan);
 }
 
+void plan_depthwise_last(const ConvProblem& p, Index width, Index element, WeightPlan& plan) {
+  plan.block_cols = p.out[2];
+  const Index row = larger(1, (p.out[2] + p.stride[1] * p.in[2]) * p.out_channels * element);
+  plan.block_rows = even_share(p.out[1], static_cast<Index>(second_level_cache()) / 2 / row);
+  plan.k_step = plan.channel_step = p.kernel.product();
+  plan.tap_step = 1;
+  plan.scratch_bytes =
+      static_cast<std::size_t>(line(round_up(p.out_channels, width) * p.kernel.product(), element));
+  cut_parts(p, 1, element, plan);
+}
+
 Status no_memory(std::size_t bytes) {
   return Status::error(StatusCode::memory, "no memory for a workspace of " + std::to_string(bytes) +
                                                " bytes, partial sums of a weight gradient; use a "
@@ -173,15 +192,28 @@ WeightPlan plan_weight_family(const ConvProblem& p, WeightFamily family, Isa isa
     case WeightFamily::rows:
       plan_rows(p, table.width, element, plan);
       break;
+    case WeightFamily::depthwise_last:
+      plan_depthwise_last(p, table.width, element, plan);
+      break;
   }
   const bool brief = multiply_adds(p) < kLeastWork;
   plan.threads = brief ? 1 : static_cast<int>(larger(1, smaller(threads, plan.tasks)));
   return plan;
 }
 
+void force_weight_family(int family) {
+  g_forced.store(family, std::memory_order_relaxed);
+}
+
 WeightPlan plan_weight_gradient(const ConvProblem& p, Isa isa, int threads) {
   const DTypeTable& table = find_unit(isa)->table[static_cast<int>(p.dtype)];
-  const WeightPlan plan = plan_weight_family(p, choose_family(p, table.width), isa, threads);
+  const int forced = g_forced.load(std::memory_order_relaxed);
+  const WeightFamily family =
+      forced >= 0 &&
+              (forced != static_cast<int>(WeightFamily::depthwise_last) || takes_depthwise_last(p))
+          ? static_cast<WeightFamily>(forced)
+          : choose_family(p, table.width);
+  const WeightPlan plan = plan_weight_family(p, family, isa, threads);
   // Steps so large that packed blocks would be mostly holes.
   if (plan.scratch_bytes <= kMostScratch) return plan;
   return plan_weight_family(p, WeightFamily::rows, isa, threads);

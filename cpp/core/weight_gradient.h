@@ -21,8 +21,9 @@ enum class WeightFamily : int {
   panels,    // matrix products: output channels x input channels of one kernel element
   unfolded,  // the same over unfolded pixels: output channels x (input channels x kernel elements)
   rows,      // one output and one input channel at a time, vectors along rows
+  depthwise_last,  // one channel in and out per group, channels-last: vectors along channels
 };
-inline constexpr int kWeightFamilies = 3;
+inline constexpr int kWeightFamilies = 4;
 
 struct WeightPlan {
   WeightFamily family = WeightFamily::rows;
@@ -33,7 +34,8 @@ struct WeightPlan {
   std::size_t scratch_bytes = 0;  // of each thread
 
   // A task sums one part of the blocks for one group and one share of its output channels (panels,
-  // unfolded) or for one pair of an output and an input channel (rows).
+  // unfolded) or for one pair of an output and an input channel (rows), or for all
+  // channels (depthwise_last).
   Index parts = 1, shares = 1;
   // Blocks of pixels: `block_rows` rows of one depth of one image, `block_cols` wide, or, where
   // block_rows is all of them, `block_planes` such planes at a time.

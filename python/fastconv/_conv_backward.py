@@ -11,9 +11,10 @@ from fastconv import _core
 from fastconv._conv import Array, PaddingLike, PerAxis, Precision
 from fastconv.errors import ArgumentTypeError, OptionError
 
-Wanted = Collection[Literal["x", "weight", "bias"]]
+Argument = Literal["x", "weight", "bias"]
+Wanted = Collection[Argument]
 Gradients = tuple[Array | None, Array | None, Array | None]
-ALL = ("x", "weight", "bias")
+ALL: tuple[Argument, ...] = ("x", "weight", "bias")
 
 
 def _flags(wanted: Wanted, bias: bool) -> tuple[bool, bool, bool]:

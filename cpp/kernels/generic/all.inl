@@ -32,6 +32,7 @@
 #include "weights_panels.inl"
 #include "weights_unfolded.inl"
 #include "weights_rows.inl"
+#include "weights_depthwise_last.inl"
 #include "weights_add.inl"
 #include "channel_sums.inl"
 #include "pool_planar.inl"

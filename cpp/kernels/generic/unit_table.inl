@@ -7,6 +7,7 @@ constexpr void add_gradients(DTypeTable& table) {
   table.weights[static_cast<int>(WeightFamily::panels)] = weights_panels<T>;
   table.weights[static_cast<int>(WeightFamily::unfolded)] = weights_unfolded<T>;
   table.weights[static_cast<int>(WeightFamily::rows)] = weights_rows<T>;
+  table.weights[static_cast<int>(WeightFamily::depthwise_last)] = weights_depthwise_last<T>;
   table.add_weights = add_weights<T>;
   table.channel_sums = sum_channels<T>;
 }
