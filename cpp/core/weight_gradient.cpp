@@ -33,7 +33,8 @@ Index round_up(Index count, Index unit) {
 }
 
 // Multiply-adds of full vectors, or what takes as long, per pixel of a group. Measured: a vector of
-// the row kernel takes 1.4 times as long, packing an element 1 and unfolding it 2.
+// the row kernel takes 1.6 times as long, and it packs an input again for every output channel where
+// rows cannot be read in place; packing or unfolding an element for the tiles takes as long as one.
 struct PixelCost {
   double rows, panels, unfolded;
 };
@@ -45,8 +46,11 @@ PixelCost pixel_cost(const ConvProblem& p, Index width) {
     return static_cast<double>(ceil_div(elements, width));
   };
   const auto w = static_cast<double>(width);
-  return {1.4 * k * c * taps / w, k * taps * vectors(p.group_in()) + k + c,
-          k * vectors(p.group_in() * p.kernel.product()) + k + 2.0 * c * taps};
+  const bool in_place = p.stride[2] == 1 && p.x.spatial[2] == 1 && p.y.spatial[2] == 1;
+  const double packed =
+      in_place ? 0.0 : 0.15 + 0.3 * static_cast<double>(p.stride[1] * p.stride[2]);
+  return {k * c * (1.6 * taps / w + packed), k * taps * vectors(p.group_in()) + k + c,
+          k * vectors(p.group_in() * p.kernel.product()) + k + c * taps};
 }
 
 bool takes_depthwise_last(const ConvProblem& p) {
