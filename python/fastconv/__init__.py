@@ -31,12 +31,15 @@ from fastconv.config import (
 from fastconv.errors import (
     ArgumentTypeError,
     BackendUnavailableError,
+    BackwardError,
     CudaError,
     DTypeError,
     FastconvError,
+    NonFiniteError,
     OptionError,
     OutOfMemoryError,
     ShapeError,
+    StateDictError,
     UnsupportedError,
 )
 from fastconv.functional import (
@@ -80,6 +83,7 @@ _core.check_environment()
 __all__ = [
     "ArgumentTypeError",
     "BackendUnavailableError",
+    "BackwardError",
     "Candidate",
     "Config",
     "CudaError",
@@ -87,10 +91,12 @@ __all__ = [
     "Explanation",
     "FastconvError",
     "Layer",
+    "NonFiniteError",
     "OptionError",
     "OutOfMemoryError",
     "ReceptiveField",
     "ShapeError",
+    "StateDictError",
     "Tuning",
     "UnsupportedError",
     "__version__",

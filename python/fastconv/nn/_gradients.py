@@ -1,0 +1,108 @@
+"""What the layers need beyond forward operators, in plain NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import fastconv
+from fastconv import functional
+from fastconv._window import Window, conv_window, pool_window, transposed_window
+from fastconv.nn._module import Array
+from fastconv.reference.activation import ACTIVATIONS
+
+
+def conv_backward(rank, grad, x, weight, stride, padding, dilation, groups, bias) -> Any:
+    window = conv_window(weight.shape[2:], stride, padding, dilation)
+    return _conv(window, grad, x, weight, groups, bias)
+
+
+def _conv(window: Window, grad: Array, x: Array, weight: Array, groups: int, bias: bool) -> Any:
+    n, c = x.shape[:2]
+    xg = x.reshape(n, groups, c // groups, *x.shape[2:])
+    gg = grad.reshape(n, groups, -1, *grad.shape[2:])
+    wg = weight.reshape(groups, -1, *weight.shape[1:])
+    gx, gw = np.zeros_like(xg), np.zeros_like(wg)
+    for tap in window.taps(x.shape[2:], grad.shape[2:]):
+        g = gg[(..., *tap.outputs)]
+        gx[(..., *tap.inputs)] += np.einsum("ngo...,goi->ngi...", g, wg[(..., *tap.kernel)])
+        flat = xg[(..., *tap.inputs)]
+        gw[(..., *tap.kernel)] = np.einsum(
+            "ngop,ngip->goi", g.reshape(*g.shape[:3], -1), flat.reshape(*flat.shape[:3], -1)
+        )
+    gb = grad.sum(axis=(0, *range(2, grad.ndim))) if bias else None
+    return gx.reshape(x.shape), gw.reshape(weight.shape), gb
+
+
+def conv_transpose_backward(
+    rank, grad, x, weight, stride, padding, output_padding, groups, dilation, bias
+) -> Any:
+    gx = getattr(fastconv, f"conv{rank}d")(grad, weight, None, stride, padding, dilation, groups)
+    gx = gx[(..., *(slice(0, s) for s in x.shape[2:]))]
+    window = transposed_window(weight.shape[2:], stride, padding, dilation)
+    gw = _conv(window, x, grad, weight, groups, False)[1]
+    gb = grad.sum(axis=(0, *range(2, grad.ndim))) if bias else None
+    return gx, gw, gb
+
+
+def max_pool_backward(rank, grad, x, kernel, stride, padding, dilation, ceil_mode, indices) -> Any:
+    return _scatter(rank, grad, x, indices)
+
+
+def _scatter(rank, grad, x, indices) -> Array:
+    lead = x.shape[:-rank]
+    count = int(np.prod(lead))
+    out = np.zeros((count, int(np.prod(x.shape[-rank:]))), x.dtype)
+    np.add.at(out, (np.arange(count)[:, None], indices.reshape(count, -1)), grad.reshape(count, -1))
+    return out.reshape(x.shape)
+
+
+def avg_pool_backward(
+    rank, grad, x, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override
+) -> Any:
+    window = pool_window(rank, kernel, stride, padding)
+    ones = np.ones((1, *x.shape[-rank:]), x.dtype)
+    options = (kernel, stride, padding, ceil_mode)
+    pool = getattr(fastconv, f"avg_pool{rank}d")
+    total = pool(ones, *options, divisor_override=1)
+    mean = pool(ones, *options, count_include_pad, divisor_override)
+    grad = grad * (mean / total)
+    out = np.zeros_like(x)
+    for tap in window.taps(x.shape[-rank:], grad.shape[-rank:]):
+        out[(..., *tap.inputs)] += grad[(..., *tap.outputs)]
+    return out
+
+
+def adaptive_avg_pool_backward(rank, grad, x, output_size) -> Any:
+    out = np.zeros_like(x)
+    sizes = x.shape[-rank:]
+    for o in np.ndindex(*grad.shape[-rank:]):
+        where = tuple(
+            slice(i * n // m, -(-(i + 1) * n // m))
+            for i, n, m in zip(o, sizes, grad.shape[-rank:], strict=True)
+        )
+        area = np.prod([s.stop - s.start for s in where])
+        out[(..., *where)] += (grad[(..., *o)] / area)[(..., *(None,) * rank)]
+    return out
+
+
+def adaptive_max_pool_backward(rank, grad, x, output_size) -> Any:
+    pool = getattr(fastconv, f"adaptive_max_pool{rank}d")
+    return _scatter(rank, grad, x, pool(x, output_size, True)[1])
+
+
+def activation(x: Array, kind: str) -> Array:
+    return ACTIVATIONS[kind](x).astype(x.dtype)
+
+
+def activation_backward(grad: Array, x: Array, kind: str) -> Array:
+    h = 1e-6
+    f = ACTIVATIONS[kind]
+    x64 = x.astype(np.float64)
+    if kind == "relu":
+        return grad * (x > 0)
+    return (grad * (f(x64 + h) - f(x64 - h)) / (2 * h)).astype(x.dtype)
+
+
+_ = functional
