@@ -19,6 +19,7 @@ from fastconv.nn._activation import (
     Tanh,
 )
 from fastconv.nn._blocks import Block, Concat, Residual, Sequential
+from fastconv.nn._compile import CompiledNetwork, compile
 from fastconv.nn._conv import (
     Conv1d,
     Conv2d,
@@ -47,7 +48,9 @@ from fastconv.nn._pool import (
     MaxPool3d,
 )
 from fastconv.nn._random import manual_seed
+from fastconv.nn._receptive import Field
 from fastconv.nn._state import load, save
+from fastconv.nn._summary import LayerRow, Summary, summary
 
 __all__ = [
     "GELU",
@@ -68,6 +71,7 @@ __all__ = [
     "BatchNorm3d",
     "Block",
     "Buffer",
+    "CompiledNetwork",
     "Concat",
     "Conv1d",
     "Conv2d",
@@ -77,10 +81,12 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
+    "Field",
     "Flatten",
     "Hardswish",
     "Identity",
     "LayerNorm",
+    "LayerRow",
     "LeakyReLU",
     "Linear",
     "Loss",
@@ -98,9 +104,12 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Summary",
     "Tanh",
+    "compile",
     "load",
     "manual_seed",
     "no_grad",
     "save",
+    "summary",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -177,19 +177,33 @@ class Block(Module):
 
     A subclass assigns its layers as attributes and then calls :meth:`arrange` with a Sequential,
     Residual or Concat of these layers, which gives forward and backward; the names in the state
-    dict stay those of the attributes. Layers of the arrangement that are not attributes must have
-    no parameters.
+    dict stay those of the attributes. Layers without parameters need not be attributes.
     """
 
     def arrange(self, arrangement: Module) -> None:
-        """Say how the layers run."""
+        """Say how the layers run.
+
+        Raises:
+            OptionError: The arrangement has parameters that are not among the block's own.
+        """
+        own = set(map(id, self.parameters()))
+        if any(id(p) not in own for p in require_module("arrangement", arrangement).parameters()):
+            raise OptionError(
+                "arrangement must have no parameters but those of the block's attributes, got a "
+                "layer that is none; assign it as an attribute first"
+            )
         # In a tuple, so that it is no child: its layers already are.
-        self._arrangement = (require_module("arrangement", arrangement),)
+        self._arrangement = (arrangement,)
 
     @property
     def arrangement(self) -> Module:
         """How the layers run."""
         return self._arrangement[0]
+
+    def train(self, mode: bool = True) -> Self:
+        """See :meth:`Module.train`."""
+        self.arrangement.train(mode)
+        return super().train(mode)
 
     def forward(self, x: Array) -> Array:
         """Run the arrangement."""

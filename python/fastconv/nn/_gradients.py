@@ -8,42 +8,39 @@ import numpy as np
 
 import fastconv
 from fastconv import functional
-from fastconv._window import Window, conv_window, pool_window, transposed_window
+from fastconv._window import pool_window
 from fastconv.nn._module import Array
 from fastconv.reference.activation import ACTIVATIONS
 
+_CONV = {
+    1: functional.conv1d_backward,
+    2: functional.conv2d_backward,
+    3: functional.conv3d_backward,
+}
+_CONV_TRANSPOSE = {
+    1: functional.conv_transpose1d_backward,
+    2: functional.conv_transpose2d_backward,
+    3: functional.conv_transpose3d_backward,
+}
+Gradients = tuple[Array, Array, Array | None]
 
-def conv_backward(rank, grad, x, weight, stride, padding, dilation, groups, bias) -> Any:
-    window = conv_window(weight.shape[2:], stride, padding, dilation)
-    return _conv(window, grad, x, weight, groups, bias)
 
-
-def _conv(window: Window, grad: Array, x: Array, weight: Array, groups: int, bias: bool) -> Any:
-    n, c = x.shape[:2]
-    xg = x.reshape(n, groups, c // groups, *x.shape[2:])
-    gg = grad.reshape(n, groups, -1, *grad.shape[2:])
-    wg = weight.reshape(groups, -1, *weight.shape[1:])
-    gx, gw = np.zeros_like(xg), np.zeros_like(wg)
-    for tap in window.taps(x.shape[2:], grad.shape[2:]):
-        g = gg[(..., *tap.outputs)]
-        gx[(..., *tap.inputs)] += np.einsum("ngo...,goi->ngi...", g, wg[(..., *tap.kernel)])
-        flat = xg[(..., *tap.inputs)]
-        gw[(..., *tap.kernel)] = np.einsum(
-            "ngop,ngip->goi", g.reshape(*g.shape[:3], -1), flat.reshape(*flat.shape[:3], -1)
-        )
-    gb = grad.sum(axis=(0, *range(2, grad.ndim))) if bias else None
-    return gx.reshape(x.shape), gw.reshape(weight.shape), gb
+def conv_backward(
+    rank: int, grad: Array, x: Array, weight: Array, stride: Any, padding: Any, dilation: Any,
+    groups: int, bias: bool,
+) -> Gradients:  # fmt: skip
+    """Gradients of a convolution with respect to input, weight and bias."""
+    return _CONV[rank](grad, x, weight, stride, padding, dilation, groups, bias=bias)
 
 
 def conv_transpose_backward(
-    rank, grad, x, weight, stride, padding, output_padding, groups, dilation, bias
-) -> Any:
-    gx = getattr(fastconv, f"conv{rank}d")(grad, weight, None, stride, padding, dilation, groups)
-    gx = gx[(..., *(slice(0, s) for s in x.shape[2:]))]
-    window = transposed_window(weight.shape[2:], stride, padding, dilation)
-    gw = _conv(window, x, grad, weight, groups, False)[1]
-    gb = grad.sum(axis=(0, *range(2, grad.ndim))) if bias else None
-    return gx, gw, gb
+    rank: int, grad: Array, x: Array, weight: Array, stride: Any, padding: Any,
+    output_padding: Any, groups: int, dilation: Any, bias: bool,
+) -> Gradients:  # fmt: skip
+    """Gradients of a transposed convolution with respect to input, weight and bias."""
+    return _CONV_TRANSPOSE[rank](
+        grad, x, weight, stride, padding, output_padding, groups, dilation, bias=bias
+    )
 
 
 def max_pool_backward(rank, grad, x, kernel, stride, padding, dilation, ceil_mode, indices) -> Any:

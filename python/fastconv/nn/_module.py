@@ -197,8 +197,9 @@ class Module:
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training (or, with False, to inference)."""
         flag("mode", mode)
-        for module in self.modules():
-            module.training = mode
+        self.training = bool(mode)
+        for _, child in self.children():
+            child.train(mode)
         return self
 
     def eval(self) -> Self:

@@ -107,13 +107,13 @@ class BatchNormalization(SameShape):
             self.weight.accumulate(weight_sum.astype(dtype))
             self.bias.accumulate(bias_sum.astype(dtype))
             scale = inverse * self.weight.data
-        if not uses_batch:
-            result: Array = grad_output * _over(scale, normal)
-            return result
-        count = max(normal.size // self.num_features, 1)
-        offset = _over((bias_sum / count).astype(dtype), normal)
-        slope = _over((weight_sum / count).astype(dtype), normal)
-        return (grad_output - offset - normal * slope) * _over(scale, normal)
+        grad: Array = grad_output
+        if uses_batch:
+            count = max(normal.size // self.num_features, 1)
+            offset = _over((bias_sum / count).astype(dtype), normal)
+            slope = _over((weight_sum / count).astype(dtype), normal)
+            grad = grad - offset - normal * slope
+        return grad * _over(scale, normal)
 
     def affine_map(self) -> tuple[Array, Array]:
         """Scale and shift per channel, in float64, that are this layer at inference."""
