@@ -102,8 +102,8 @@ class CompiledNetwork:
         require_array("x", x)
         if x.dtype != self.dtype:
             raise DTypeError(
-                f"x must have the dtype {self.dtype} of the network, got {x.dtype}; convert it with "
-                "astype"
+                f"x must have the dtype {self.dtype} of the network, got {x.dtype}; convert it "
+                "with astype"
             )
         if self._channels_last and x.ndim > 2:
             x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
