@@ -50,6 +50,8 @@ def max_pool_backward(rank, grad, x, kernel, stride, padding, dilation, ceil_mod
 def _scatter(rank, grad, x, indices) -> Array:
     lead = x.shape[:-rank]
     count = int(np.prod(lead))
+    if not count:
+        return np.zeros_like(x)
     out = np.zeros((count, int(np.prod(x.shape[-rank:]))), x.dtype)
     np.add.at(out, (np.arange(count)[:, None], indices.reshape(count, -1)), grad.reshape(count, -1))
     return out.reshape(x.shape)

@@ -15,6 +15,7 @@ import numpy as np
 from fastconv.errors import (
     ArgumentTypeError,
     BackendUnavailableError,
+    DTypeError,
     OptionError,
     StateDictError,
 )
@@ -86,6 +87,7 @@ def save(state: Any, path: Any) -> None:
     Raises:
         OptionError: Another ending.
         ArgumentTypeError: state is neither a module nor a mapping of names to arrays.
+        DTypeError: An array of something else than numbers.
         BackendUnavailableError: safetensors is not installed.
         OSError: The file cannot be written.
     """
@@ -101,6 +103,11 @@ def save(state: Any, path: Any) -> None:
             raise ArgumentTypeError(
                 f"state must map names to NumPy arrays, got {type(value).__name__} for {name!r}; "
                 "convert it with numpy.asarray"
+            )
+        if value.dtype.kind not in "biufc":
+            raise DTypeError(
+                f"state must hold arrays of numbers, got dtype {value.dtype} for {name!r}; convert "
+                "it with astype"
             )
     write = _write_npz if file.suffix == ".npz" else _write_safetensors()
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
