@@ -20,7 +20,10 @@ from fastconv import models, nn
 
 # Along the sign of the gradient, 0.25 of the values' range of 2: an eighth of the contrast.
 EPSILON = 0.25
-COLOURS = ("tab:red", "tab:orange", "tab:green", "tab:cyan", "tab:purple", "tab:pink")
+COLOURS = (
+    "tab:red", "tab:orange", "tab:green", "tab:cyan", "tab:purple", "tab:pink", "yellow",
+    "tab:blue",
+)  # fmt: skip
 
 
 def figure_and_axes(rows: int, columns: int, size: float) -> tuple[Any, Any]:
@@ -60,7 +63,7 @@ def activations(net: models.LeNet, image: digits.Images) -> dict[str, NDArray[np
 def draw_activations(net: models.LeNet, image: digits.Images, path: Path) -> None:
     """A row of maps for each layer, and the scores as bars."""
     outputs = activations(net, image)
-    maps = [name for name in ("conv1", "act1", "pool1", "conv2", "act2", "pool2")]
+    maps = ("conv1", "act1", "pool1", "conv2", "act2", "pool2")
     columns = max(len(outputs[name]) for name in maps)
     figure, grid = figure_and_axes(len(maps) + 2, columns, 0.9)
     grid[0, 0].imshow(image[0, 0], cmap="gray_r")
@@ -94,7 +97,7 @@ def draw_fields(net: models.LeNet, image: digits.Images, path: Path) -> None:
         sys.exit("The photograph comes with scikit-image: pip install 'fastconv[examples]'")
     from matplotlib.patches import Rectangle
 
-    photograph = data.camera()[20:468:2, 120:568:2].astype(np.float32)[:224, :224]
+    photograph = data.camera()[32:480:2, 32:480:2].astype(np.float32)
     columns = [
         (image[0, 0], rows_with_windows(net, image.shape), "LeNet", "gray_r"),
         (photograph, rows_with_windows(models.alexnet(), (1, 3, 224, 224)), "AlexNet", "gray"),
@@ -103,7 +106,7 @@ def draw_fields(net: models.LeNet, image: digits.Images, path: Path) -> None:
     for axes, (picture, rows, title, colours) in zip(grid[0], columns, strict=True):
         height, width = picture.shape
         axes.imshow(picture, cmap=colours)
-        for row, colour in zip(rows[::-1], COLOURS * 2, strict=False):
+        for row, colour in zip(rows[::-1], COLOURS, strict=False):
             field = row.receptive_field
             assert field is not None
             middle = [size // 2 for size in row.activations[1:]]
@@ -117,7 +120,7 @@ def draw_fields(net: models.LeNet, image: digits.Images, path: Path) -> None:
             )  # fmt: skip
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
         axes.set_title(f"What the middle output of {title}'s layers sees")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, -0.36), ncols=2, fontsize=8)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, -0.34), ncols=2, fontsize=8)
     figure.savefig(path, dpi=110)
 
 
@@ -147,7 +150,11 @@ def draw_adversarial(net: models.LeNet, held_out: digits.Digits, path: Path) -> 
     ]
     figure, grid = figure_and_axes(1, 4, 2.6)
     images = (held_out.images, changed - held_out.images, changed)
-    titles = (f"taken for {before[index]}", f"change, at most {EPSILON}", f"taken for {after[index]}")
+    titles = (
+        f"taken for {before[index]}",
+        f"change, at most {EPSILON}",
+        f"taken for {after[index]}",
+    )
     for axes, pixels, title in zip(grid[0], images, titles, strict=False):
         axes.imshow(pixels[index, 0], cmap="gray_r", vmin=-1, vmax=1)
         axes.set_title(title)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+import numpy as np
 
 from fastconv import nn
 
@@ -23,7 +22,9 @@ class Case:
     def ours(self) -> nn.Module:
         return getattr(nn, self.type)(*self.arguments, **dict(self.options))
 
-    def torch(self) -> torch.nn.Module:
+    def torch(self) -> Any:
+        import torch
+
         return getattr(torch.nn, self.type)(*self.arguments, **dict(self.options))
 
     def __str__(self) -> str:
@@ -94,4 +95,13 @@ OTHERS = [
     case("Dropout", 0.0, shape=(2, 3)),
 ]
 CASES = CONVOLUTIONS + POOLINGS + OTHERS
-Factory = Callable[[], nn.Module]
+
+
+def random_state(net: nn.Module) -> nn.Module:
+    """Fill parameters and running moments with numbers that no layer starts with."""
+    rng = np.random.default_rng(0)
+    for name, value in net.named_state():
+        if value.data.dtype.kind == "f":
+            low = 0.5 if "running_var" in name else -1.0
+            value.data = rng.uniform(low, 1.5, value.data.shape).astype(value.data.dtype)
+    return net

@@ -6,24 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from layer_cases import CASES, Case
+from layer_cases import CASES, Case, random_state
 
 from fastconv import nn
-
-
-def random_state(net: nn.Module) -> nn.Module:
-    rng = np.random.default_rng(0)
-    for name, value in net.named_state():
-        if value.data.dtype.kind == "f":
-            low = 0.5 if "running_var" in name else -1.0
-            value.data = rng.uniform(low, 1.5, value.data.shape).astype(value.data.dtype)
-    return net.eval()
 
 
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_layer_compiles(case: Case, memory_format: str) -> None:
-    net = random_state(case.ours())
+    net = random_state(case.ours()).eval()
     x = np.random.default_rng(1).standard_normal(case.shape).astype(np.float32)
     fast = nn.compile(net, x.shape, memory_format=memory_format)
     y = fast(x)
@@ -55,7 +46,7 @@ FOLDED = {
 @pytest.mark.parametrize("name", FOLDED)
 def test_batch_norm_and_activation_become_part_of_the_layer(name: str, dtype: type) -> None:
     layer, norm, shape, kind = FOLDED[name]
-    net = random_state(nn.Sequential(layer, norm, nn.Hardswish())).astype(dtype)
+    net = random_state(nn.Sequential(layer, norm, nn.Hardswish())).eval().astype(dtype)
     fast = nn.compile(net)
     assert repr(fast) == f"CompiledNetwork(\n  {kind} + batch norm + hardswish\n)"
     x = np.random.default_rng(1).standard_normal(shape).astype(dtype)
@@ -75,7 +66,7 @@ def test_what_cannot_be_folded_runs_as_it_is() -> None:
             nn.LeakyReLU(0.3), Own(), nn.Tanh(), nn.Dropout(), nn.Softmax(1),
             nn.Residual(nn.Identity()), nn.Residual(nn.Conv2d(4, 4, 1), nn.Identity()), nn.SiLU(),
         )
-    )  # fmt: skip
+    ).eval()  # fmt: skip
     fast = nn.compile(net)
     assert repr(fast).split("\n  ")[1:-1][:7] == [
         "batch norm", "conv2d + relu", "batch norm", "LeakyReLU", "Own", "tanh", "Softmax",
@@ -98,7 +89,7 @@ def test_later_training_does_not_change_a_compiled_network() -> None:
 
 
 def test_many_shapes_and_many_threads() -> None:
-    net = random_state(nn.Sequential(nn.Conv2d(2, 3, 3), nn.Sigmoid(), nn.Softmax(1)))
+    net = random_state(nn.Sequential(nn.Conv2d(2, 3, 3), nn.Sigmoid(), nn.Softmax(1))).eval()
     fast = nn.compile(net)
     rng = np.random.default_rng(1)
     inputs = [rng.standard_normal((1, 2, 3 + i % 12, 5)).astype(np.float32) for i in range(60)]

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import fastconv
 from fastconv import nn
+
+torch = pytest.importorskip("torch")
 
 OPTIMIZERS = [
     ("SGD", {"lr": 0.05}),
@@ -28,7 +29,7 @@ def ours() -> nn.Module:
     )  # fmt: skip
 
 
-def theirs() -> torch.nn.Module:
+def theirs() -> Any:
     layers = torch.nn
     return layers.Sequential(
         layers.Conv2d(1, 4, 3, padding=1), layers.BatchNorm2d(4), layers.ReLU(),
@@ -62,7 +63,7 @@ def train(net: nn.Module, name: str, options: dict[str, Any], dtype: type) -> li
     return losses
 
 
-def train_torch(net: torch.nn.Module, name: str, options: dict[str, Any]) -> list[float]:
+def train_torch(net: Any, name: str, options: dict[str, Any]) -> list[float]:
     optimizer = getattr(torch.optim, name)(net.parameters(), **options)
     criterion = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
     losses = []
