@@ -135,7 +135,7 @@ class _Conv(Convolution):
                 x,
                 self.weight.data,
                 *self._geometry(),
-                self._bias is not None,
+                bias=self._bias is not None,
             )
         )
 
@@ -222,7 +222,7 @@ class _ConvTranspose(Convolution):
                 x,
                 self.weight.data,
                 *self._geometry(),
-                self._bias is not None,
+                bias=self._bias is not None,
             )
         )
 

@@ -1,16 +1,19 @@
-"""What the layers need beyond forward operators, in plain NumPy."""
+"""Gradients of operators by the number of spatial axes: what the layers call in ``backward``.
+
+Those of pooling and activations are plain NumPy until there are kernels for them.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, cast
 
 import numpy as np
 
-import fastconv
 from fastconv import functional
 from fastconv._window import pool_window
 from fastconv.nn._module import Array
-from fastconv.reference.activation import ACTIVATIONS
+from fastconv.reference.activation import activate
 
 _CONV = {
     1: functional.conv1d_backward,
@@ -30,7 +33,8 @@ def conv_backward(
     groups: int, bias: bool,
 ) -> Gradients:  # fmt: skip
     """Gradients of a convolution with respect to input, weight and bias."""
-    return _CONV[rank](grad, x, weight, stride, padding, dilation, groups, bias=bias)
+    made = _CONV[rank](grad, x, weight, stride, padding, dilation, groups, bias=bias)
+    return cast(Gradients, made)  # input and weight are asked for
 
 
 def conv_transpose_backward(
@@ -38,70 +42,85 @@ def conv_transpose_backward(
     output_padding: Any, groups: int, dilation: Any, bias: bool,
 ) -> Gradients:  # fmt: skip
     """Gradients of a transposed convolution with respect to input, weight and bias."""
-    return _CONV_TRANSPOSE[rank](
+    made = _CONV_TRANSPOSE[rank](
         grad, x, weight, stride, padding, output_padding, groups, dilation, bias=bias
     )
+    return cast(Gradients, made)
 
 
-def max_pool_backward(rank, grad, x, kernel, stride, padding, dilation, ceil_mode, indices) -> Any:
+def max_pool_backward(
+    rank: int, grad: Array, x: Array, kernel: Any, stride: Any, padding: Any, dilation: Any,
+    ceil_mode: bool, indices: Array,
+) -> Array:  # fmt: skip
+    """Gradient of max pooling, from the positions of the maxima."""
     return _scatter(rank, grad, x, indices)
 
 
-def _scatter(rank, grad, x, indices) -> Array:
-    lead = x.shape[:-rank]
-    count = int(np.prod(lead))
-    if not count:
+def _scatter(rank: int, grad: Array, x: Array, indices: Array) -> Array:
+    planes = math.prod(x.shape[:-rank])
+    if not planes:
         return np.zeros_like(x)
-    out = np.zeros((count, int(np.prod(x.shape[-rank:]))), x.dtype)
-    np.add.at(out, (np.arange(count)[:, None], indices.reshape(count, -1)), grad.reshape(count, -1))
+    out = np.zeros((planes, math.prod(x.shape[-rank:])), x.dtype)
+    where = (np.arange(planes)[:, None], indices.reshape(planes, -1))
+    np.add.at(out, where, grad.reshape(planes, -1))
     return out.reshape(x.shape)
 
 
 def avg_pool_backward(
-    rank, grad, x, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override
-) -> Any:
-    window = pool_window(rank, kernel, stride, padding)
+    rank: int, grad: Array, x: Array, kernel: Any, stride: Any, padding: Any, ceil_mode: bool,
+    count_include_pad: bool, divisor_override: int | None,
+) -> Array:  # fmt: skip
+    """Gradient of average pooling."""
+    pool = getattr(functional, f"avg_pool{rank}d")
     ones = np.ones((1, *x.shape[-rank:]), x.dtype)
-    options = (kernel, stride, padding, ceil_mode)
-    pool = getattr(fastconv, f"avg_pool{rank}d")
-    total = pool(ones, *options, divisor_override=1)
-    mean = pool(ones, *options, count_include_pad, divisor_override)
-    grad = grad * (mean / total)
+    sums = pool(ones, kernel, stride, padding, ceil_mode, divisor_override=1)
+    means = pool(ones, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    shares = grad * (means / sums)
     out = np.zeros_like(x)
-    for tap in window.taps(x.shape[-rank:], grad.shape[-rank:]):
-        out[(..., *tap.inputs)] += grad[(..., *tap.outputs)]
+    for tap in pool_window(rank, kernel, stride, padding).taps(x.shape[-rank:], grad.shape[-rank:]):
+        out[(..., *tap.inputs)] += shares[(..., *tap.outputs)]
     return out
 
 
-def adaptive_avg_pool_backward(rank, grad, x, output_size) -> Any:
+def adaptive_avg_pool_backward(rank: int, grad: Array, x: Array, output_size: Any) -> Array:
+    """Gradient of adaptive average pooling."""
     out = np.zeros_like(x)
-    sizes = x.shape[-rank:]
-    for o in np.ndindex(*grad.shape[-rank:]):
-        where = tuple(
-            slice(i * n // m, -(-(i + 1) * n // m))
-            for i, n, m in zip(o, sizes, grad.shape[-rank:], strict=True)
-        )
-        area = np.prod([s.stop - s.start for s in where])
-        out[(..., *where)] += (grad[(..., *o)] / area)[(..., *(None,) * rank)]
+    for place in np.ndindex(*grad.shape[-rank:]):
+        sizes = zip(place, x.shape[-rank:], grad.shape[-rank:], strict=True)
+        window = tuple(slice(o * n // m, -(-(o + 1) * n // m)) for o, n, m in sizes)
+        count = math.prod(s.stop - s.start for s in window)
+        out[(..., *window)] += (grad[(..., *place)] / count)[(..., *(None,) * rank)]
     return out
 
 
-def adaptive_max_pool_backward(rank, grad, x, output_size) -> Any:
-    pool = getattr(fastconv, f"adaptive_max_pool{rank}d")
+def adaptive_max_pool_backward(rank: int, grad: Array, x: Array, output_size: Any) -> Array:
+    """Gradient of adaptive max pooling."""
+    pool = getattr(functional, f"adaptive_max_pool{rank}d")
     return _scatter(rank, grad, x, pool(x, output_size, True)[1])
 
 
 def activation(x: Array, kind: str) -> Array:
-    return ACTIVATIONS[kind](x).astype(x.dtype)
+    """Apply an activation."""
+    return activate(x, kind).astype(x.dtype)
 
 
 def activation_backward(grad: Array, x: Array, kind: str) -> Array:
-    h = 1e-6
-    f = ACTIVATIONS[kind]
-    x64 = x.astype(np.float64)
-    if kind == "relu":
-        return grad * (x > 0)
-    return (grad * (f(x64 + h) - f(x64 - h)) / (2 * h)).astype(x.dtype)
+    """Gradient of an activation."""
+    wide = x.astype(np.float64)
+    return (grad * _slope(wide, kind)).astype(x.dtype)
 
 
-_ = functional
+def _slope(x: Any, kind: str) -> Any:
+    if kind in ("relu", "leaky_relu"):
+        return np.where(x > 0, 1.0, 0.0 if kind == "relu" else 0.01)
+    if kind == "relu6":
+        return (x > 0) & (x < 6)
+    if kind == "hardswish":
+        return np.where(x <= -3, 0.0, np.where(x < 3, x / 3 + 0.5, 1.0))
+    if kind == "tanh":
+        return 1 - np.tanh(x) ** 2
+    if kind == "gelu":
+        density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+        return np.where(x == 0, 0.5, activate(x, "gelu") / np.where(x == 0, 1, x)) + x * density
+    sigmoid = activate(x, "sigmoid")
+    return sigmoid * (1 - sigmoid) if kind == "sigmoid" else sigmoid * (1 + x * (1 - sigmoid))

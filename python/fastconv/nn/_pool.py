@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from fastconv import _shape_rules, functional
@@ -12,9 +13,13 @@ from fastconv.nn import _gradients
 from fastconv.nn._conv import by_axis, padding_text
 from fastconv.nn._module import Array, Module, Shape, require_array
 
-_MAX = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
+_MAX: dict[int, Any] = {
+    1: functional.max_pool1d,
+    2: functional.max_pool2d,
+    3: functional.max_pool3d,
+}
 _AVERAGE = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
-_ADAPTIVE_MAX = {
+_ADAPTIVE_MAX: dict[int, Any] = {
     1: functional.adaptive_max_pool1d,
     2: functional.adaptive_max_pool2d,
     3: functional.adaptive_max_pool3d,
@@ -82,7 +87,9 @@ class _MaxPool(Pooling):
     def backward(self, grad_output: Array) -> Array:
         """See :meth:`Module.backward`."""
         x, indices = self.take(grad_output)
-        return _gradients.max_pool_backward(self.rank, grad_output, x, *self._geometry(), indices)
+        return _gradients.max_pool_backward(
+            self.rank, grad_output, x, *self._geometry(), indices=indices
+        )
 
 
 class MaxPool1d(_MaxPool):
@@ -188,8 +195,8 @@ class AdaptivePooling(Module):
     """What adaptive pooling of every kind and rank has in common."""
 
     rank: ClassVar[int]
-    _pool: ClassVar[dict[int, Any]]
-    _gradient: ClassVar[Any]
+    _pool: ClassVar[dict[int, Callable[..., Array]]]
+    _gradient: ClassVar[Callable[..., Array]]
 
     def __init__(self, output_size: Any) -> None:
         sizes = tuple(output_size) if is_sequence(output_size) else (output_size,) * self.rank

@@ -45,7 +45,8 @@ class PlannedStep:
     def out_channels(self) -> int:
         """Channels of the output."""
         transposed = self._kind.startswith("conv_transpose")
-        return self._weight.shape[1] * self._groups if transposed else self._weight.shape[0]
+        shape: Shape = self._weight.shape
+        return shape[1] * self._groups if transposed else shape[0]
 
     def fold(self, scale: Array, shift: Array, text: str) -> None:
         """Take in an affine map per channel, such as a batch normalisation at inference."""
@@ -110,7 +111,7 @@ class AffineStep:
 
     def __call__(self, x: Array) -> Array:
         axes = (-1, *(1,) * (x.ndim - 2))
-        y = x * self.scale.astype(self._dtype).reshape(axes)
+        y: Array = x * self.scale.astype(self._dtype).reshape(axes)
         y += self.shift.astype(self._dtype).reshape(axes)
         return y
 
