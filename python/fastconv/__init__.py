@@ -31,12 +31,15 @@ from fastconv.config import (
 from fastconv.errors import (
     ArgumentTypeError,
     BackendUnavailableError,
+    BackwardError,
     CudaError,
     DTypeError,
     FastconvError,
+    NonFiniteError,
     OptionError,
     OutOfMemoryError,
     ShapeError,
+    StateDictError,
     UnsupportedError,
 )
 from fastconv.functional import (
@@ -86,6 +89,7 @@ _core.check_environment()
 __all__ = [
     "ArgumentTypeError",
     "BackendUnavailableError",
+    "BackwardError",
     "Candidate",
     "Config",
     "CudaError",
@@ -93,10 +97,12 @@ __all__ = [
     "Explanation",
     "FastconvError",
     "Layer",
+    "NonFiniteError",
     "OptionError",
     "OutOfMemoryError",
     "ReceptiveField",
     "ShapeError",
+    "StateDictError",
     "Tuning",
     "UnsupportedError",
     "__version__",
