@@ -117,11 +117,40 @@ def _fake_conv_backward(
     )
 
 
+def _save_backward(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    grad, x, weight, *ctx.options, ctx.wants = inputs
+    ctx.save_for_backward(grad, x, weight)
+
+
+def _backward_of_backward(ctx: Any, x_to: Tensor, weight_to: Tensor, bias_to: Tensor) -> Any:
+    """Gradients of the gradients: a convolution is linear in its input and in its weight."""
+    grad, x, weight = ctx.saved_tensors
+    options = ctx.options
+    grad_to = x_more = weight_more = None
+    for_grad, for_x, for_weight = ctx.needs_input_grad[:3]
+    if for_grad:
+        terms = []
+        if ctx.wants[0]:
+            terms.append(conv_op(x_to, weight, None, *options))
+        if ctx.wants[1]:
+            terms.append(conv_op(x, weight_to, None, *options))
+        if ctx.wants[2]:
+            terms.append(bias_to.view(-1, *[1] * len(options[0])).expand_as(grad))
+        grad_to = sum(terms[1:], start=terms[0])
+    if for_x and ctx.wants[1]:
+        x_more = conv_backward_op(grad, x, weight_to, *options, [True, False, False])[0]
+    if for_weight and ctx.wants[0]:
+        weight_more = conv_backward_op(grad, x_to, weight, *options, [False, True, False])[1]
+    return grad_to, x_more, weight_more, *[None] * (len(options) + 1)
+
+
 conv_backward_op = define(
     f"conv_backward(Tensor grad_output, Tensor x, Tensor weight, {_OPTIONS}, bool[] wants) "
     "-> (Tensor, Tensor, Tensor)",
     cpu=_conv_backward,
     fake=_fake_conv_backward,
+    backward=_backward_of_backward,
+    setup_context=_save_backward,
 )
 conv_op = define(
     f"conv(Tensor x, Tensor weight, Tensor? bias, {_OPTIONS}) -> Tensor",

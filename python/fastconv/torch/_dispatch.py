@@ -12,6 +12,8 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
+from fastconv.errors import UnsupportedError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -27,7 +29,10 @@ def is_plain(*tensors: torch.Tensor | None) -> bool:
     """
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
-    if _len_torch_dispatch_stack() or forward_ad._current_level >= 0:
+    if forward_ad._current_level >= 0:
+        _refuse_tangents(tensors)
+        return False
+    if _len_torch_dispatch_stack():
         return False
     if torch.autograd._profiler_enabled():
         return False
@@ -40,6 +45,16 @@ def is_plain(*tensors: torch.Tensor | None) -> bool:
         if tensor.device.type != "cpu" or is_functorch_wrapped_tensor(tensor):
             return False
     return True
+
+
+def _refuse_tangents(tensors: tuple[torch.Tensor | None, ...]) -> None:
+    """The operators have no forward-mode derivative, and torch would take it for zero."""
+    for tensor in tensors:
+        if tensor is not None and forward_ad.unpack_dual(tensor).tangent is not None:
+            raise UnsupportedError(
+                "a tensor carries a tangent of forward-mode differentiation (torch.func.jvp, "
+                "forward_ad), which fastconv.torch lacks; use reverse mode, or torch.nn.functional"
+            )
 
 
 def overridable(function: Callable[P, R]) -> Callable[P, R]:

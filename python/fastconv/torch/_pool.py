@@ -33,7 +33,8 @@ def _sides(window: Window) -> tuple[int, ...]:
 
 
 def _differentiated(x: Tensor) -> bool:
-    return torch.is_grad_enabled() and x.requires_grad
+    # A trace must not depend on whether gradients are asked for while it is recorded.
+    return torch.is_grad_enabled() and x.requires_grad and not torch.jit.is_tracing()
 
 
 def _max_pool(

@@ -185,20 +185,49 @@ def _adaptive_avg_backward(grad: Tensor, x: Tensor, output_size: Ints) -> Tensor
     return laid_out(_gradients.adaptive_avg_pool(grad, x, output_size), empty)
 
 
+def _save_positions(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, _, indices, ctx.rank = inputs
+    ctx.save_for_backward(indices)
+
+
+def _at_positions(ctx: Any, x_to: Tensor) -> tuple[Any, ...]:
+    """What a gradient is spread over, gathered again: the spreading is linear."""
+    (indices,) = ctx.saved_tensors
+    start = indices.dim() - ctx.rank
+    where = indices.flatten(start)
+    picked = x_to.flatten(start).gather(-1, where.clamp_min(0)).masked_fill(where < 0, 0)
+    return picked.view(indices.shape), None, None, None
+
+
+def _save_options(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, _, *ctx.options = inputs
+
+
+def _averaged(ctx: Any, x_to: Tensor) -> tuple[Any, ...]:
+    op = avg_pool_op if len(ctx.options) > 1 else adaptive_avg_pool_op
+    return (op(x_to, *ctx.options), None, *[None] * len(ctx.options))
+
+
 _max_backward_op = define(
     "max_pool_backward(Tensor grad_output, Tensor x, Tensor indices, int rank) -> Tensor",
     cpu=_max_backward,
     fake=_fake_max_backward,
+    backward=_at_positions,
+    setup_context=_save_positions,
 )
 _avg_backward_op = define(
     f"avg_pool_backward(Tensor grad_output, Tensor x, {_AVG}) -> Tensor",
     cpu=_avg_backward,
     fake=_fake_avg_backward,
+    backward=_averaged,
+    setup_context=_save_options,
 )
 _adaptive_avg_backward_op = define(
     "adaptive_avg_pool_backward(Tensor grad_output, Tensor x, SymInt[] output_size) -> Tensor",
     cpu=_adaptive_avg_backward,
     fake=_fake_avg_backward,
+    backward=_averaged,
+    setup_context=_save_options,
 )
 
 
