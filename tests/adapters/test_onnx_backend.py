@@ -16,8 +16,11 @@ os.environ["ONNX_HOME"] = tempfile.mkdtemp(prefix="fastconv-onnx-")
 
 _OPERATORS = (
     "basic_conv|conv|convtranspose|maxpool|averagepool|globalaveragepool|globalmaxpool|lppool|"
-    "global_?lppool|maxunpool|col2im|lrn|Conv\\w*|MaxPool\\w*|AvgPool\\w*"
+    "global_?lppool|maxunpool|col2im|lrn|softmax|batchnorm|Conv\\w*|MaxPool\\w*|AvgPool\\w*"
 )
+# In onnx 1.23; other versions have some more or fewer.
+AT_LEAST = 140
+
 _MODELS = (
     "bvlc_alexnet|densenet121|inception_v1|inception_v2|resnet50|shufflenet|squeezenet|vgg19|"
     "zfnet512"
@@ -26,5 +29,14 @@ _MODELS = (
 _tests = BackendTest(Backend, __name__)
 _tests.include(f"^test_({_OPERATORS})(_|$)")
 _tests.include(f"^test_({_MODELS})_cpu$")
-_tests.exclude("_cuda$")
-globals().update(_tests.test_cases)
+for _name, _case in _tests.test_cases.items():
+    # Tests of other operators and devices are not skipped tests of these.
+    for _test in [name for name in vars(_case) if name.startswith("test_")]:
+        if getattr(getattr(_case, _test), "__unittest_skip__", False):
+            delattr(_case, _test)
+    globals()[_name] = _case
+
+
+def test_all_of_them_were_found():
+    found = [name for case in _tests.test_cases for name in dir(globals()[case])]
+    assert len([name for name in found if name.startswith("test_")]) >= AT_LEAST

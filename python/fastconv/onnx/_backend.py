@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from fastconv.errors import ArgumentTypeError, BackendUnavailableError, ShapeError, UnsupportedError
 from fastconv.onnx._conv_ops import Conv, ConvTranspose, PlannedConv, PlannedConvTranspose
-from fastconv.onnx._other_ops import LRN, Col2Im, MaxUnpool
+from fastconv.onnx._other_ops import LRN, BatchNormalization, Col2Im, MaxUnpool, Softmax
 from fastconv.onnx._pool_ops import (
     AveragePool,
     GlobalAveragePool,
@@ -38,6 +38,8 @@ OPERATORS: list[Any] = [
     MaxUnpool,
     Col2Im,
     LRN,
+    Softmax,
+    BatchNormalization,
 ]
 _ALL_OPERATORS = [*OPERATORS, PlannedConv, PlannedConvTranspose]
 

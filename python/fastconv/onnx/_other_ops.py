@@ -1,4 +1,4 @@
-"""MaxUnpool, Col2Im, and the normalisation of AlexNet."""
+"""MaxUnpool, Col2Im, and what networks need besides that the reference gets wrong."""
 
 from __future__ import annotations
 
@@ -105,3 +105,48 @@ class LRN(OpRun):  # type: ignore[misc, unused-ignore]
         scale *= x.dtype.type(alpha)
         scale += x.dtype.type(bias)
         return (x / np.power(scale, x.dtype.type(beta)),)
+
+
+class Softmax(reference_ops.Softmax):  # type: ignore[misc, unused-ignore]
+    """ONNX Softmax. Before opset 13 it works on all axes from ``axis`` (1) on as if they were one.
+
+    The reference implementation knows only the newer meaning.
+    """
+
+    op_domain = ""
+
+    def _run(self, x: Any, axis: int | None = None) -> tuple[Any, ...]:
+        result: tuple[Any, ...]
+        if self.run_params["opsets"][""] >= 13:
+            result = super()._run(x, axis=axis)
+            return result
+        first = next((a.i for a in self.onnx_node.attribute if a.name == "axis"), 1) % x.ndim
+        flat = x.reshape(math.prod(x.shape[:first]), -1)
+        result = super()._run(flat, axis=1)
+        return (result[0].reshape(x.shape),)
+
+
+class BatchNormalization(reference_ops.BatchNormalization_14):  # type: ignore[misc, unused-ignore]
+    """ONNX BatchNormalization.
+
+    With one output and without ``training_mode`` it normalises with the given mean and variance,
+    in every opset; the reference implementation takes those of the batch before opset 14.
+    """
+
+    op_domain = ""
+
+    def _run(
+        self, x: Any, scale: Any, bias: Any, mean: Any, variance: Any, **attributes: Any
+    ) -> tuple[Any, ...]:
+        if len(self.output) > 1 or attributes.get("training_mode"):
+            names = ("epsilon", "momentum", "training_mode")
+            given = {name: attributes[name] for name in names if name in attributes}
+            given["training_mode"] = 1
+            result: tuple[Any, ...] = super()._run(x, scale, bias, mean, variance, **given)
+            return result
+        factor = scale / np.sqrt(variance + variance.dtype.type(attributes.get("epsilon") or 1e-5))
+        per_channel = (-1, *[1] * (x.ndim - 2))
+        y = x - mean.reshape(per_channel)
+        y *= factor.reshape(per_channel)
+        y += bias.reshape(per_channel)
+        return (y.astype(x.dtype, copy=False),)
