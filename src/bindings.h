@@ -12,6 +12,7 @@ void add_fast_function(py::module_& m, const char* name, FastFunction function, 
 
 void bind_conv(py::module_& m);
 void bind_fold(py::module_& m);
+void bind_gradient(py::module_& m);
 void bind_image(py::module_& m);
 void bind_info(py::module_& m);
 void bind_plan(py::module_& m);

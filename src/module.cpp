@@ -26,6 +26,7 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled kernels of fastconv. Use the functions of the fastconv package instead.";
   bind::bind_precision(m);
   bind::bind_conv(m);
+  bind::bind_gradient(m);
   bind::bind_plan(m);
   bind::bind_tune(m);
   bind::bind_image(m);

@@ -583,6 +583,23 @@ def call(namespace: Any, problem: Problem, operands: Operands, **extra: Any) -> 
     return function(*operands.positional, **{**problem.options, **extra})
 
 
+def output_gradient(problem: Problem, operands: Operands, *, whole: bool = False) -> NDArray[Any]:
+    """A gradient of the problem's result: standard normal, or whole numbers from -2 to 2."""
+    generator = _generator(problem, 7)
+    shape = output_shape(problem)
+    values = generator.integers(-2, 3, shape) if whole else generator.standard_normal(shape)
+    return values.astype(operands.x.dtype)
+
+
+def convolution_gradients(
+    namespace: Any, problem: Problem, operands: Operands, grad: NDArray[Any], **extra: Any
+) -> Any:
+    """The gradients of x, weight and bias of a convolution; the activation is left out."""
+    function = getattr(namespace, problem.op + "_backward")
+    options = {name: value for name, value in problem.options.items() if name != "activation"}
+    return function(grad, operands.x, operands.weight, **{**options, **extra})
+
+
 def output_shape(problem: Problem) -> Shape:
     """Shape of the problem's result (of the values, where there are also indices)."""
     return _geometry.output_shape(

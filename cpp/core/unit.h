@@ -7,6 +7,8 @@
 #pragma once
 
 #include <fastconv/plan.h>
+#include "core/weight_gradient.h"
+
 #include <cstddef>
 
 namespace fastconv {
@@ -38,6 +40,16 @@ struct PoolJob {
   Index* indices;  // null unless problem->with_indices
 };
 
+// The sum of each channel: of a gradient, that of the bias.
+struct ChannelSums {
+  DType dtype;
+  Index batch, channels;
+  Axes size;
+  Strides x;
+  const void* from;
+  void* to;  // contiguous
+};
+
 // Both see a `const ConvJob*` / `const PoolJob*` as context: see Phase in parallel.h.
 using TaskFunction = void (*)(const void* job, Index begin, Index end, std::byte* scratch);
 
@@ -66,6 +78,14 @@ struct DTypeTable {
   double (*fma_chain)(Index count) = nullptr;
   // The same for `count` products of matrix tiles; null without a matrix unit.
   double (*product_chain)(Index count) = nullptr;
+  // Gradients of a convolution: see core/weight_gradient.h; tasks of the second are output
+  // channels.
+  Index weights_m = 1;  // output channels of a register tile
+  TaskFunction weights[kWeightFamilies] = {};
+  TaskFunction add_weights = nullptr;
+  // Sums over images and pixels of each channel, a ChannelSums as context: tasks are channels, or
+  // as many as a vector has where these lie side by side.
+  TaskFunction channel_sums = nullptr;
   // Of 16-bit types, null for others: to[i] = from[i*step], and to[i*step] = from[i] rounded to
   // nearest even.
   void (*widen)(float* to, const void* from, Index step, Index count) = nullptr;

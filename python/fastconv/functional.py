@@ -8,6 +8,14 @@ from fastconv._conv import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from fastconv._conv_backward import (
+    conv1d_backward,
+    conv2d_backward,
+    conv3d_backward,
+    conv_transpose1d_backward,
+    conv_transpose2d_backward,
+    conv_transpose3d_backward,
+)
 from fastconv._fold import fold, unfold
 from fastconv._image import convolve2d, correlate2d
 from fastconv._pool import (
@@ -45,11 +53,17 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "conv1d",
+    "conv1d_backward",
     "conv2d",
+    "conv2d_backward",
     "conv3d",
+    "conv3d_backward",
     "conv_transpose1d",
+    "conv_transpose1d_backward",
     "conv_transpose2d",
+    "conv_transpose2d_backward",
     "conv_transpose3d",
+    "conv_transpose3d_backward",
     "convolve2d",
     "correlate2d",
     "fold",

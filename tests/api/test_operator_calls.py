@@ -29,7 +29,11 @@ def test_call_matches_the_reference(call: Call, dtype: Any) -> None:
 
 
 def test_every_operator_is_called() -> None:
-    operators = {name for name in fc.functional.__all__ if name not in DOCUMENTED_ELSEWHERE}
+    operators = {
+        name
+        for name in fc.functional.__all__
+        if name not in DOCUMENTED_ELSEWHERE and not name.endswith("_backward")
+    }
     assert {call.op for call in CALLS} == operators
 
 

@@ -44,6 +44,25 @@ def torch_result(problem, operands):
     return result.numpy()
 
 
+def torch_gradients(problem, operands, grad):
+    """Gradients of x, weight and, if there is one, bias by autograd."""
+    arrays = [torch.from_numpy(array).requires_grad_() for array in operands.positional]
+    options = {k: v for k, v in problem.options.items() if k != "activation"}
+    pads = _pairs(problem)
+    if pads is not None:
+        options["padding"] = 0
+    result = _convolution_like(problem, arrays, pads, options)
+    result.backward(torch.from_numpy(grad))
+    gradients = [array.grad.numpy() for array in arrays]
+    return gradients if problem.bias else [*gradients, grad_of_bias(problem, grad)]
+
+
+def grad_of_bias(problem, grad):
+    """The sum over everything but channels."""
+    axis = grad.ndim - problem.rank - 1
+    return grad.sum(axis=tuple(a for a in range(grad.ndim) if a != axis))
+
+
 def _pairs(problem):
     """Padding as (lo, hi) pairs, or None where torch takes it as it stands."""
     padding = problem.options.get("padding", 0)

@@ -1,8 +1,21 @@
 // The tables of an instruction-set unit, filled with the generic kernels.
 
+// Gradients, of any element type.
+template <class T>
+constexpr void add_gradients(DTypeTable& table) {
+  table.weights_m = WeightTile<Acc<T>>::m;
+  table.weights[static_cast<int>(WeightFamily::panels)] = weights_panels<T>;
+  table.weights[static_cast<int>(WeightFamily::unfolded)] = weights_unfolded<T>;
+  table.weights[static_cast<int>(WeightFamily::rows)] = weights_rows<T>;
+  table.weights[static_cast<int>(WeightFamily::depthwise_last)] = weights_depthwise_last<T>;
+  table.add_weights = add_weights<T>;
+  table.channel_sums = sum_channels<T>;
+}
+
 template <class T>
 constexpr DTypeTable generic_table() {
   DTypeTable table{};
+  add_gradients<T>(table);
   table.width = Vec<T>::width;
   table.planar_m = PlanarShape<T>::m;
   table.planar_n = PlanarShape<T>::n;
@@ -41,6 +54,7 @@ constexpr DTypeTable generic_table() {
 template <class T>
 constexpr DTypeTable narrow_table() {
   DTypeTable table{};
+  add_gradients<T>(table);
   table.width = Vec<T>::width;
   table.planar_m = PlanarShape<float>::m;
   table.planar_n = PlanarShape<float>::n;

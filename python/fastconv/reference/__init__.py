@@ -33,6 +33,14 @@ from fastconv.reference.avg_pool import (
     lp_pool3d,
 )
 from fastconv.reference.conv import conv1d, conv2d, conv3d
+from fastconv.reference.conv_gradient import (
+    conv1d_backward,
+    conv2d_backward,
+    conv3d_backward,
+    conv_transpose1d_backward,
+    conv_transpose2d_backward,
+    conv_transpose3d_backward,
+)
 from fastconv.reference.conv_transpose import (
     conv_transpose1d,
     conv_transpose2d,
@@ -63,11 +71,17 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "conv1d",
+    "conv1d_backward",
     "conv2d",
+    "conv2d_backward",
     "conv3d",
+    "conv3d_backward",
     "conv_transpose1d",
+    "conv_transpose1d_backward",
     "conv_transpose2d",
+    "conv_transpose2d_backward",
     "conv_transpose3d",
+    "conv_transpose3d_backward",
     "convolve2d",
     "correlate2d",
     "fold",
