@@ -1,8 +1,8 @@
 """What computes gradients: the one place that knows.
 
-Those of convolutions are torch's own (aten::convolution_backward). Averages are linear: their
-gradient is fastconv's transposed convolution with ones, or a product with a matrix of shares per
-axis where windows differ in size. A maximum sends its gradient to where it was found.
+Those of convolutions are fastconv's. Averages are linear: their gradient is fastconv's transposed
+convolution with ones, or a product with a matrix of shares per axis where windows differ in size. A
+maximum sends its gradient to where it was found (torch's scatter_add).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch.nn import functional
 
+import fastconv
 from fastconv import _core
 from fastconv.torch._library import pairwise
 from fastconv.torch._tensors import as_array, as_tensor
@@ -19,6 +19,8 @@ from fastconv.torch._tensors import as_array, as_tensor
 Ints = Sequence[int]
 Tensor = torch.Tensor
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+
+_ARGUMENTS = ("x", "weight", "bias")
 
 
 def conv(
@@ -36,32 +38,21 @@ def conv(
 ) -> Gradients:
     """Gradients of a convolution with respect to input, weight and bias, where wanted."""
     rank = len(stride)
-    unbatched = x.dim() == rank + 1
-    if unbatched:
-        grad, x = grad.unsqueeze(0), x.unsqueeze(0)
-    # torch takes the same padding on both sides only.
-    sides = [side for pair in reversed(list(pairwise(padding))) for side in pair]
-    sizes = x.shape[2:]
-    if any(sides):
-        grad, x = (functional.pad(grad, sides), x) if transposed else (grad, functional.pad(x, sides))
-    x_grad, weight_grad, bias_grad = torch.ops.aten.convolution_backward(
-        grad,
-        x,
-        weight,
-        [grad.size(1)],
-        list(stride),
-        [0] * rank,
-        list(dilation),
-        transposed,
-        list(output_padding),
-        groups,
-        list(wants),
+    name = f"conv{'_transpose' if transposed else ''}{rank}d_backward"
+    options = {"output_padding": tuple(output_padding)} if transposed else {}
+    arrays = getattr(fastconv, name)(
+        as_array(grad),
+        as_array(x),
+        as_array(weight),
+        stride=tuple(stride),
+        padding=tuple(pairwise(padding)),
+        dilation=tuple(dilation),
+        groups=groups,
+        bias=wants[2],
+        wanted=[name for name, want in zip(_ARGUMENTS, wants, strict=True) if want],
+        **options,
     )
-    if x_grad is not None:
-        if not transposed:
-            for axis, ((lo, _), size) in enumerate(zip(pairwise(padding), sizes, strict=True)):
-                x_grad = x_grad.narrow(2 + axis, lo, size)
-        x_grad = x_grad.squeeze(0) if unbatched else x_grad
+    x_grad, weight_grad, bias_grad = (None if a is None else as_tensor(a) for a in arrays)
     return x_grad, weight_grad, bias_grad
 
 
