@@ -1,4 +1,4 @@
-"""Layers and accelerate: what is swapped, that nothing else changes, that plans follow the weights."""
+"""Layers and accelerate: nothing but the speed changes, and plans follow the weights."""
 
 import copy
 import io
@@ -111,7 +111,9 @@ def test_swapping_keeps_everything_but_the_class():
     assert called == ["forward"] * 2
     assert "Conv2d" in str(report)
     assert "5 of 5 layers swapped" in str(report)
-    assert [one.reason for one in ft.accelerate(model).skipped] == ["computed by fastconv already"] * 5
+    assert [one.reason for one in ft.accelerate(model).skipped] == [
+        "computed by fastconv already"
+    ] * 5
     report.restore()
     report.restore()
     assert [type(layer) for layer in model] == classes
@@ -278,7 +280,7 @@ def test_a_plan_serves_no_gradient_and_its_errors_are_those_of_the_call():
 
 def losses(model, steps=12):
     torch.manual_seed(1)
-    x, target = torch.randn(8, 3, 16, 16), torch.randint(0, 10, (8,))
+    x, target = torch.randn(8, 3, 16, 16, dtype=torch.float64), torch.randint(0, 10, (8,))
     optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     curve = []
     for _ in range(steps):

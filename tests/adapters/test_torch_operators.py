@@ -1,4 +1,4 @@
-"""Operators on tensors: the same bits as on arrays, the gradients of torch, no copies, clear errors."""
+"""Operators on tensors: the bits of arrays, the gradients of torch, no copies, clear errors."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,12 @@ import fastconv.torch as ft  # noqa: E402  (needs torch)
 functional = torch.nn.functional
 OPERATORS = [
     problem
-    for problem in (*cases.CONV_CASES, *cases.TRANSPOSED_CASES, *cases.POOL_CASES, *cases.FOLD_CASES)
+    for problem in (
+        *cases.CONV_CASES,
+        *cases.TRANSPOSED_CASES,
+        *cases.POOL_CASES,
+        *cases.FOLD_CASES,
+    )
     if hasattr(ft, problem.op) and not {"activation", "algorithm"} & set(problem.options)
 ]
 DTYPES = ["float32", "float64", "float16", "bfloat16"]
@@ -40,14 +45,18 @@ def test_same_bits_as_on_arrays(problem):
     if 0 in problem.x_shape:
         return
     # Through the dispatcher, where autograd records the call.
-    recorded = as_tuple(getattr(ft, problem.op)(given[0].requires_grad_(), *given[1:], **problem.options))
+    recorded = as_tuple(
+        getattr(ft, problem.op)(given[0].requires_grad_(), *given[1:], **problem.options)
+    )
     for r, a in zip(recorded, actual, strict=True):
         assert torch.equal(r, a)
         assert r.stride() == a.stride()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced", "expanded", "reversed"])
+@pytest.mark.parametrize(
+    "layout", ["contiguous", "channels_last", "sliced", "expanded", "reversed"]
+)
 def test_layouts_and_types(dtype, layout):
     torch.manual_seed(0)
     dtype = getattr(torch, dtype)
@@ -75,15 +84,13 @@ def test_layouts_and_types(dtype, layout):
             assert ours.is_contiguous(memory_format=torch.channels_last) == is_last
 
 
-def test_memory_is_shared_and_the_result_is_torchs():
+def test_memory_is_shared_in_both_directions():
     x = torch.randn(1, 2, 4, 4)
     from fastconv.torch._tensors import as_array, as_tensor
 
     for tensor in (x, x.bfloat16(), x.half()[:, :, ::2], x.requires_grad_()):
         assert as_array(tensor).ctypes.data == tensor.data_ptr()
         assert as_tensor(as_array(tensor)).data_ptr() == tensor.data_ptr()
-    y = ft.conv2d(x.detach(), torch.randn(1, 2, 3, 3))
-    y.resize_(7, 9)  # memory of torch can grow, memory borrowed from an array cannot
 
 
 GRADIENTS = {
@@ -136,13 +143,14 @@ def test_first_and_second_derivatives(op):
     assert torch.autograd.gradgradcheck(function, given, fast_mode=True)
 
 
-@pytest.mark.parametrize("op", GRADIENTS)
+# The operators are the same for every rank, and each check traces and compiles for seconds.
+@pytest.mark.parametrize("op", [op for op in GRADIENTS if "1d" not in op and "3d" not in op])
 def test_opcheck(op, monkeypatch):
     """Schema, fake kernel (strides too) and autograd registration of every operator called."""
-    from fastconv.torch import _conv, _fold_ops, _pool_ops
+    from fastconv.torch import _conv, _conv_ops, _fold_ops, _pool_ops
 
     called = []
-    for module in (_conv, _fold_ops, _pool_ops):
+    for module in (_conv, _conv_ops, _fold_ops, _pool_ops):
         for name in [name for name in vars(module) if name.endswith("_op")]:
             real = getattr(module, name)
 
@@ -172,8 +180,8 @@ def test_gradients_of_16_bits_and_of_channels_last_are_torchs():
         weight = torch.randn(8, 16, 3, 3).to(dtype)
         leaves = [t.clone().requires_grad_() for t in (x, weight)]
         wide = [t.float().requires_grad_() for t in (x, weight)]
-        ft.max_pool2d(ft.conv2d(*leaves, padding=1), 2).sum().backward()
-        functional.max_pool2d(functional.conv2d(*wide, padding=1), 2).sum().backward()
+        ft.avg_pool2d(ft.conv2d(*leaves, padding=1), 2).square().sum().backward()
+        functional.avg_pool2d(functional.conv2d(*wide, padding=1), 2).square().sum().backward()
         assert leaves[0].grad.is_contiguous(memory_format=torch.channels_last)
         for ours, theirs in zip(leaves, wide, strict=True):
             assert ours.grad.dtype == dtype
@@ -195,7 +203,9 @@ def test_gradients_of_16_bits_and_of_channels_last_are_torchs():
         (lambda x: x[0, 0, 0], fastconv.ShapeError, "axes"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("op", ["conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "unfold"])
+@pytest.mark.parametrize(
+    "op", ["conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "unfold"]
+)
 def test_what_is_refused(op, make, error, words):
     x = make(torch.ones(1, 2, 4, 4))
     rest = {"conv2d": (torch.ones(1, 2, 3, 3),)}.get(op, (2,))
@@ -239,8 +249,9 @@ def test_other_devices_are_refused():
         device = torch.device("cuda", 0)
 
     x = torch.ones(1, 1, 4, 4).as_subclass(Elsewhere)
-    with torch._C.DisableTorchFunction(), pytest.raises(
-        fastconv.BackendUnavailableError, match=r"x\.cpu\(\)"
+    with (
+        torch._C.DisableTorchFunction(),
+        pytest.raises(fastconv.BackendUnavailableError, match=r"x\.cpu\(\)"),
     ):
         ft.max_pool2d(x, 2)
 

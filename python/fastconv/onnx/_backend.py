@@ -44,7 +44,7 @@ OPERATORS: list[Any] = [
 _ALL_OPERATORS = [*OPERATORS, PlannedConv, PlannedConvTranspose]
 
 
-class BackendRep(BaseBackendRep):  # type: ignore[misc, unused-ignore]
+class BackendRep(BaseBackendRep):
     """A model made ready to run."""
 
     def __init__(self, evaluator: ReferenceEvaluator) -> None:
@@ -94,13 +94,13 @@ class BackendRep(BaseBackendRep):  # type: ignore[misc, unused-ignore]
             )
         if len(inputs) != len(self.input_names):
             raise ShapeError(
-                f"the model has {len(self.input_names)} inputs ({', '.join(self.input_names)}), got "
-                f"{len(inputs)}"
+                f"the model has {len(self.input_names)} inputs ({', '.join(self.input_names)}), "
+                f"got {len(inputs)}"
             )
         return dict(zip(self.input_names, inputs, strict=True))
 
 
-class Backend(BaseBackend):  # type: ignore[misc, unused-ignore]
+class Backend(BaseBackend):
     """ONNX's interface to fastconv; the functions of this module are its methods."""
 
     @classmethod

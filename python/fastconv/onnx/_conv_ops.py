@@ -8,6 +8,7 @@ from typing import Any
 from onnx.reference.op_run import OpRun
 
 import fastconv
+from fastconv._conv import Activation
 from fastconv.errors import ShapeError
 from fastconv.onnx._attributes import (
     Pairs,
@@ -33,7 +34,7 @@ def _check_kernel(weight: Any, kernel_shape: Sequence[int] | None) -> None:
         )
 
 
-class Conv(OpRun):  # type: ignore[misc, unused-ignore]
+class Conv(OpRun):
     """ONNX Conv."""
 
     op_domain = ""
@@ -66,7 +67,7 @@ class Conv(OpRun):  # type: ignore[misc, unused-ignore]
         return (operator(x, weight, bias, **options),)
 
 
-class ConvTranspose(OpRun):  # type: ignore[misc, unused-ignore]
+class ConvTranspose(OpRun):
     """ONNX ConvTranspose."""
 
     op_domain = ""
@@ -143,7 +144,12 @@ class _Planned:
     transposed: bool
 
     def _run(
-        self, x: Any, weight: Any, bias: Any = None, activation: str | None = None, **attributes: Any
+        self,
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        activation: Activation | None = None,
+        **attributes: Any,
     ) -> tuple[Any]:
         plans = self.__dict__.setdefault("plans", {})
         key = (x.shape, x.dtype, fastconv.get_precision())
@@ -167,5 +173,3 @@ class PlannedConv(_Planned, Conv):
 
 class PlannedConvTranspose(_Planned, ConvTranspose):
     """ConvTranspose with packed weights and an activation."""
-
-

@@ -21,7 +21,7 @@ from fastconv.onnx._attributes import (
 )
 
 
-class MaxUnpool(OpRun):  # type: ignore[misc, unused-ignore]
+class MaxUnpool(OpRun):
     """ONNX MaxUnpool: values back to where MaxPool found them."""
 
     op_domain = ""
@@ -53,12 +53,13 @@ class MaxUnpool(OpRun):  # type: ignore[misc, unused-ignore]
         wanted = tuple(int(n) for n in output_shape)
         if len(wanted) != x.ndim or any(w < n for w, n in zip(wanted, y.shape, strict=True)):
             raise ShapeError(
-                f"output_shape is {wanted}; it must have {x.ndim} sizes, at least those of {y.shape}"
+                f"output_shape is {wanted}; it must have {x.ndim} sizes, at least those of "
+                f"{y.shape}"
             )
         return (np.pad(y, [(0, w - n) for w, n in zip(wanted, y.shape, strict=True)]),)
 
 
-class Col2Im(reference_ops.Col2Im):  # type: ignore[misc, unused-ignore]
+class Col2Im(reference_ops.Col2Im):
     """ONNX Col2Im: columns summed into an image. Other ranks go to the reference."""
 
     op_domain = ""
@@ -80,7 +81,7 @@ class Col2Im(reference_ops.Col2Im):  # type: ignore[misc, unused-ignore]
         return (y,)
 
 
-class LRN(OpRun):  # type: ignore[misc, unused-ignore]
+class LRN(OpRun):
     """ONNX LRN: x / (bias + alpha/size * sum of squares of neighbouring channels)^beta."""
 
     op_domain = ""
@@ -107,7 +108,7 @@ class LRN(OpRun):  # type: ignore[misc, unused-ignore]
         return (x / np.power(scale, x.dtype.type(beta)),)
 
 
-class Softmax(reference_ops.Softmax):  # type: ignore[misc, unused-ignore]
+class Softmax(reference_ops.Softmax):
     """ONNX Softmax. Before opset 13 it works on all axes from ``axis`` (1) on as if they were one.
 
     The reference implementation knows only the newer meaning.
@@ -126,7 +127,7 @@ class Softmax(reference_ops.Softmax):  # type: ignore[misc, unused-ignore]
         return (result[0].reshape(x.shape),)
 
 
-class BatchNormalization(reference_ops.BatchNormalization_14):  # type: ignore[misc, unused-ignore]
+class BatchNormalization(reference_ops.BatchNormalization_14):
     """ONNX BatchNormalization.
 
     With one output and without ``training_mode`` it normalises with the given mean and variance,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from onnx.reference.op_run import OpRun
 from onnx.reference.ops import _op_list as reference_ops
 
 import fastconv
@@ -48,7 +49,7 @@ def _padded(x: Any, made: Window, value: float) -> Any:
     return np.pad(x, ((0, 0), (0, 0), *made.padding), constant_values=value)
 
 
-class MaxPool(reference_ops.MaxPool):  # type: ignore[misc, unused-ignore]
+class MaxPool(reference_ops.MaxPool):
     """ONNX MaxPool, with Indices where the node has a second output."""
 
     op_domain = ""
@@ -98,7 +99,7 @@ def _in_tensor(indices: Any, shape: tuple[int, ...], column_major: bool) -> Any:
     return indices + plane_offsets(shape, math.prod(plane))
 
 
-class AveragePool(reference_ops.AveragePool_19):  # type: ignore[misc, unused-ignore]
+class AveragePool(reference_ops.AveragePool_19):
     """ONNX AveragePool."""
 
     op_domain = ""
@@ -149,7 +150,7 @@ def _window_sums(x: Any, made: Window, sizes: Sequence[int]) -> Any:
     return sums[(..., *(slice(size) for size in sizes))]
 
 
-class LpPool(reference_ops.LpPool):  # type: ignore[misc, unused-ignore]
+class LpPool(reference_ops.LpPool):
     """ONNX LpPool: (sum |x|^p)^(1/p) over each window."""
 
     op_domain = ""
@@ -174,7 +175,7 @@ def _wide(x: Any) -> Any:
     return x.dtype if x.dtype.itemsize > 2 else np.dtype(np.float32)
 
 
-class GlobalMaxPool(reference_ops.GlobalMaxPool):  # type: ignore[misc, unused-ignore]
+class GlobalMaxPool(reference_ops.GlobalMaxPool):
     """ONNX GlobalMaxPool."""
 
     op_domain = ""
@@ -186,7 +187,7 @@ class GlobalMaxPool(reference_ops.GlobalMaxPool):  # type: ignore[misc, unused-i
         return (getattr(fastconv, f"adaptive_max_pool{x.ndim - 2}d")(x, 1),)
 
 
-class GlobalAveragePool(reference_ops.GlobalAveragePool):  # type: ignore[misc, unused-ignore]
+class GlobalAveragePool(reference_ops.GlobalAveragePool):
     """ONNX GlobalAveragePool."""
 
     op_domain = ""
@@ -198,7 +199,7 @@ class GlobalAveragePool(reference_ops.GlobalAveragePool):  # type: ignore[misc, 
         return (getattr(fastconv, f"adaptive_avg_pool{x.ndim - 2}d")(x, 1),)
 
 
-class GlobalLpPool(reference_ops.OpRun):  # type: ignore[misc, unused-ignore]
+class GlobalLpPool(OpRun):
     """ONNX GlobalLpPool, which its reference implementation lacks."""
 
     op_domain = ""

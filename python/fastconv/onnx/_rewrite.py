@@ -152,7 +152,9 @@ def _absorb(conv: onnx.NodeProto, follower: onnx.NodeProto, known: Constants) ->
     bias = known[conv.input[2]] if has_bias else np.zeros(channels, weight.dtype)
     # Rounded once: the factors may be in float32 and nearly cancel.
     new_bias = (bias.astype(np.float64) * scale + shift).astype(weight.dtype)
-    new_weight = (weight.astype(np.float64) * _over_weight(conv, weight, scale)).astype(weight.dtype)
+    new_weight = (weight.astype(np.float64) * _over_weight(conv, weight, scale)).astype(
+        weight.dtype
+    )
     names = [f"{follower.output[0]}/fastconv/{part}" for part in ("weight", "bias")]
     known.update(zip(names, (new_weight, new_bias), strict=True))
     x = conv.input[0]
@@ -195,8 +197,10 @@ def _scale_and_shift(
         attributes = {a.name: a for a in node.attribute}
         if len(node.output) > 1 or node.input[0] != conv_output or len(values) != 4:
             return None
-        if any(a.name in ("training_mode", "spatial") and a.i != (a.name == "spatial")
-               for a in node.attribute):
+        if any(
+            a.name in ("training_mode", "spatial") and a.i != (a.name == "spatial")
+            for a in node.attribute
+        ):
             return None
         epsilon = attributes["epsilon"].f if "epsilon" in attributes else 1e-5
         gamma, beta, mean, variance = values

@@ -73,9 +73,7 @@ def accelerate(
 
 def _check(model: Any, filter_fn: Any, measure: Any, example_input: Any) -> None:
     if not isinstance(model, nn.Module):
-        raise ArgumentTypeError(
-            f"model is a {type(model).__name__}; it must be a torch.nn.Module"
-        )
+        raise ArgumentTypeError(f"model is a {type(model).__name__}; it must be a torch.nn.Module")
     if filter_fn is not None and not callable(filter_fn):
         raise ArgumentTypeError(
             f"filter_fn is a {type(filter_fn).__name__}; it must be a function of a module and its "

@@ -61,8 +61,8 @@ def _convolve(
         check_like("bias", bias, x)
     if weight.dim() != rank + 2:
         raise ShapeError(
-            f"weight has shape {tuple(weight.shape)}; a {rank}-D convolution needs {rank + 2} axes: "
-            f"{'(in, out/groups' if transposed else '(out, in/groups'}, *kernel)"
+            f"weight has shape {tuple(weight.shape)}; a {rank}-D convolution needs {rank + 2} "
+            f"axes: {'(in, out/groups' if transposed else '(out, in/groups'}, *kernel)"
         )
     given = (
         transposed, tuple(weight.shape[2:]), _plain(stride), _plain(padding),

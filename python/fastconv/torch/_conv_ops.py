@@ -44,7 +44,8 @@ def output_size(
         channels = weight.size(1) * groups
         sizes = window.transposed_sizes(tuple(x.shape[lead:]), tuple(output_padding))
     else:
-        channels = weight.size(0)
+        # Without input channels there are none in the result either.
+        channels = weight.size(0) if x.size(lead - 1) else 0
         sizes = window.output_sizes(tuple(x.shape[lead:]))
     return [*x.shape[: lead - 1], channels, *sizes]
 

@@ -27,14 +27,14 @@ def is_plain(*tensors: torch.Tensor | None) -> bool:
     convolution takes 2. What autograd, torch.compile, torch.export, torch.jit.trace, the
     profiler, functorch's transforms or a dispatch mode must see goes through it all the same.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return False
     if forward_ad._current_level >= 0:
         _refuse_tangents(tensors)
         return False
     if _len_torch_dispatch_stack():
         return False
-    if torch.autograd._profiler_enabled():
+    if torch.autograd._profiler_enabled():  # type: ignore[attr-defined]
         return False
     grad = torch.is_grad_enabled()
     for tensor in tensors:
@@ -58,7 +58,7 @@ def _refuse_tangents(tensors: tuple[torch.Tensor | None, ...]) -> None:
 
 
 def overridable(function: Callable[P, R]) -> Callable[P, R]:
-    """Let tensor-like classes with ``__torch_function__``, and torch.fx, see calls of a function."""
+    """Let classes with ``__torch_function__``, and torch.fx, see calls of a function."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:

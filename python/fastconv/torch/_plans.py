@@ -23,8 +23,8 @@ class PlanCache:
 
     A plan is dropped when its weight or bias is another tensor, lies elsewhere in memory or has
     another version (every in-place change that autograd sees counts it up: optimisers,
-    ``load_state_dict``, ``copy_``). A change behind torch's back, through ``.data`` or a NumPy view,
-    is not seen; a forward pass in training mode drops the plans too.
+    ``load_state_dict``, ``copy_``). A change behind torch's back, through ``.data`` or a NumPy
+    view, is not seen; a forward pass in training mode drops the plans too.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class PlanCache:
         return y
 
     def _check_source(self, weight: Tensor, bias: Tensor | None) -> None:
-        source = (weight._version, weight.data_ptr())
+        source: tuple[int, ...] = (weight._version, weight.data_ptr())
         if bias is not None:
             source += (bias._version, bias.data_ptr())
         if source == self._source and self._held[0] is weight and self._held[1] is bias:

@@ -34,7 +34,9 @@ def _sides(window: Window) -> tuple[int, ...]:
 
 def _differentiated(x: Tensor) -> bool:
     # A trace must not depend on whether gradients are asked for while it is recorded.
-    return torch.is_grad_enabled() and x.requires_grad and not torch.jit.is_tracing()
+    if torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return False
+    return torch.is_grad_enabled() and x.requires_grad
 
 
 def _max_pool(

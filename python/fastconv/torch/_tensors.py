@@ -22,13 +22,13 @@ def check_tensor(name: str, tensor: Any) -> None:
     """
     if not isinstance(tensor, torch.Tensor):
         raise ArgumentTypeError(
-            f"{name} is a {type(tensor).__name__}; it must be a torch.Tensor of {_ALLOWED}: convert "
-            f"it with torch.as_tensor({name}), or call fastconv itself for NumPy arrays"
+            f"{name} is a {type(tensor).__name__}; it must be a torch.Tensor of {_ALLOWED}: "
+            f"convert it with torch.as_tensor({name}), or call fastconv itself for NumPy arrays"
         )
     if tensor.layout is not torch.strided:
         raise DTypeError(
-            f"{name} has layout {tensor.layout}; it must be a dense (torch.strided) tensor: convert "
-            f"it with {name}.to_dense()"
+            f"{name} has layout {tensor.layout}; it must be a dense (torch.strided) tensor: "
+            f"convert it with {name}.to_dense()"
         )
     if tensor.is_quantized:
         raise DTypeError(
@@ -37,12 +37,13 @@ def check_tensor(name: str, tensor: Any) -> None:
         )
     if tensor.dtype not in _FLOATS:
         raise DTypeError(
-            f"{name} has dtype {tensor.dtype}; it must be {_ALLOWED}: convert it with {name}.float()"
+            f"{name} has dtype {tensor.dtype}; it must be {_ALLOWED}: convert it "
+            f"with {name}.float()"
         )
     if tensor.device.type not in ("cpu", "meta"):
         raise BackendUnavailableError(
-            f"{name} is on device {tensor.device}; fastconv.torch computes on the CPU: move it with "
-            f"{name}.cpu(), or call torch.nn.functional for tensors on {tensor.device.type}"
+            f"{name} is on device {tensor.device}; fastconv.torch computes on the CPU: move it "
+            f"with {name}.cpu(), or call torch.nn.functional for tensors on {tensor.device.type}"
         )
 
 

@@ -68,11 +68,12 @@ class _ConvTranspose(nn.modules.conv._ConvTransposeNd):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         rank = len(self.kernel_size)
         op = f"conv_transpose{rank}d"
-        extra = self.output_padding
+        extra: Any = self.output_padding
+        padding: Any = self.padding
         if output_size is not None:
             kernel = list(self.kernel_size)
             extra = self._output_padding(
-                input, output_size, list(self.stride), list(self.padding), kernel, rank,
+                input, output_size, list(self.stride), list(padding), kernel, rank,
                 list(self.dilation),
             )  # fmt: skip
         extra = tuple(extra)
@@ -213,9 +214,7 @@ class Unfold(nn.Unfold):
     """:class:`torch.nn.Unfold`, computed by fastconv."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.unfold(
-            input, self.kernel_size, self.dilation, self.padding, self.stride
-        )
+        return functional.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
 
 class Fold(nn.Fold):
