@@ -79,7 +79,7 @@ def test_highest_takes_2x2_tiles_alone(isa: str) -> None:
 
 
 def test_large_weights_on_zeros_decide_the_error_of_a_transform(isa: str) -> None:
-    """Where only small kernel elements meet the pixels: numerics.md says what holds, and the way out.
+    """Where only small kernel elements meet the pixels.
 
     A direct sum keeps its bound, relative to what is really multiplied.
     """

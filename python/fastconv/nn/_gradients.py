@@ -30,7 +30,7 @@ Gradients = tuple[Array, Array, Array | None]
 
 def conv_backward(
     rank: int, grad: Array, x: Array, weight: Array, stride: Any, padding: Any, dilation: Any,
-    groups: int, bias: bool,
+    groups: int, *, bias: bool,
 ) -> Gradients:  # fmt: skip
     """Gradients of a convolution with respect to input, weight and bias."""
     made = _CONV[rank](grad, x, weight, stride, padding, dilation, groups, bias=bias)
@@ -39,7 +39,7 @@ def conv_backward(
 
 def conv_transpose_backward(
     rank: int, grad: Array, x: Array, weight: Array, stride: Any, padding: Any,
-    output_padding: Any, groups: int, dilation: Any, bias: bool,
+    output_padding: Any, groups: int, dilation: Any, *, bias: bool,
 ) -> Gradients:  # fmt: skip
     """Gradients of a transposed convolution with respect to input, weight and bias."""
     made = _CONV_TRANSPOSE[rank](
@@ -50,7 +50,7 @@ def conv_transpose_backward(
 
 def max_pool_backward(
     rank: int, grad: Array, x: Array, kernel: Any, stride: Any, padding: Any, dilation: Any,
-    ceil_mode: bool, indices: Array,
+    ceil_mode: bool, *, indices: Array,
 ) -> Array:  # fmt: skip
     """Gradient of max pooling, from the positions of the maxima."""
     return _scatter(rank, grad, x, indices)
@@ -89,7 +89,9 @@ def adaptive_avg_pool_backward(rank: int, grad: Array, x: Array, output_size: An
         sizes = zip(place, x.shape[-rank:], grad.shape[-rank:], strict=True)
         window = tuple(slice(o * n // m, -(-(o + 1) * n // m)) for o, n, m in sizes)
         count = math.prod(s.stop - s.start for s in window)
-        out[(..., *window)] += (grad[(..., *place)] / count)[(..., *(None,) * rank)]
+        one: tuple[Any, ...] = (..., *place)
+        into: tuple[Any, ...] = (..., *window)
+        out[into] += (grad[one] / count)[(..., *(None,) * rank)]
     return out
 
 
@@ -107,7 +109,8 @@ def activation(x: Array, kind: str) -> Array:
 def activation_backward(grad: Array, x: Array, kind: str) -> Array:
     """Gradient of an activation."""
     wide = x.astype(np.float64)
-    return (grad * _slope(wide, kind)).astype(x.dtype)
+    made: Array = (grad * _slope(wide, kind)).astype(x.dtype)
+    return made
 
 
 def _slope(x: Any, kind: str) -> Any:

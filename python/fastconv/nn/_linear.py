@@ -74,7 +74,7 @@ class Linear(Module):
             return np.zeros(x_shape, grad_output.dtype)
         grad_x, grad_weight, grad_bias = _gradients.conv_backward(
             2, as_pixels(grad_rows), as_pixels(rows), self._kernel(), 1, 0, 1, 1,
-            self.bias is not None,
+            bias=self.bias is not None,
         )  # fmt: skip
         self.weight.accumulate(grad_weight[:, :, 0, 0])
         if self.bias is not None and grad_bias is not None:
