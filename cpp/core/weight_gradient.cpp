@@ -33,8 +33,9 @@ Index round_up(Index count, Index unit) {
 }
 
 // Multiply-adds of full vectors, or what takes as long, per pixel of a group. Measured: a vector of
-// the row kernel takes 1.6 times as long, and it packs an input again for every output channel where
-// rows cannot be read in place; packing or unfolding an element for the tiles takes as long as one.
+// the row kernel takes 1.6 times as long, and it packs an input again for every output channel
+// where rows cannot be read in place; packing or unfolding an element for the tiles takes as long
+// as one.
 struct PixelCost {
   double rows, panels, unfolded;
 };
