@@ -128,7 +128,10 @@ class Packed:
         else:
             pack, compute = ops._reorder_convolution_weight, ops._convolution_pointwise
             steps = [stride]
-        packed = pack(weight, padding, *steps, dilation, written.groups, size)
+        try:
+            packed = pack(weight, padding, *steps, dilation, written.groups, size)
+        except RuntimeError as error:  # 16-bit types on processors without them
+            raise DeclinedError(str(error).splitlines()[0]) from error
         tail = (packed, bias, padding, *steps, dilation, written.groups, "none", [], "")
 
         def run() -> Any:

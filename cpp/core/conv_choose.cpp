@@ -81,12 +81,15 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
 namespace {
 
 // Where weights are best read once and where they lie: see conv_few_pixels.inl. Pixels whose inputs
-// are unfolded element by element must be fewer.
-bool suits_few_pixels(const ConvProblem& p) {
-  constexpr Index kPointwise = 64, kOthers = 9, kLeastSum = 32;
-  const Index pixels = p.batch * p.out.product();
-  return p.group_in() * p.kernel.product() >= kLeastSum &&
-         pixels <= (p.kernel.product() == 1 ? kPointwise : kOthers);
+// are unfolded element by element must be fewer; and so must those of short sums, or of weights
+// that are packed anyway, because packed weights serve more output channels for each loaded input.
+bool suits_few_pixels(const ConvProblem& p, bool keeps_weights) {
+  constexpr Index kPointwise = 64, kPacked = 16, kOthers = 9, kLeastSum = 32;
+  const Index pixels = p.batch * p.out.product(), sum = p.group_in() * p.kernel.product();
+  if (sum < kLeastSum) return false;
+  if (p.kernel.product() > 1) return pixels <= kOthers;
+  const bool packs = keeps_weights || sum < 2 * p.group_out();
+  return pixels <= (packs ? kPacked : kPointwise);
 }
 
 struct PlanarCost {
@@ -121,12 +124,9 @@ PlanarCost planar_cost(const ConvProblem& p, const DTypeTable& table) {
 
 // Where broadcasting pixels beats vectors of pixels: see conv_direct_pixels.inl.
 bool suits_pixels(const ConvProblem& p, const DTypeTable& table) {
-  const Index element = element_size(p.dtype);
   const Index sum = p.group_in() * p.kernel.product();
-  return table.width > 1 && !in_place(p) && packs_weights(p) && sum >= 256 &&
-         p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3 &&
-         p.group_out() >= 2 * table.width &&
-         panel_bytes(p, table, element) <= static_cast<Index>(second_level_cache()) * 5 / 8;
+  return table.width > 1 && !in_place(p) && sum >= 256 && p.group_out() >= 2 * table.width &&
+         p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3;
 }
 
 // Where broadcasting pixels repays two transpositions: see conv_transposed_pixels.inl.
@@ -138,13 +138,14 @@ bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
 }
 
 // The families of an algorithm, most specialised first.
-Family pick_direct(const ConvProblem& p, const DTypeTable& table, const char*& why) {
+Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
+                   const char*& why) {
   const auto can = [&](Family family) { return declines(p, family, table) == nullptr; };
   if (can(Family::depthwise_channels_last)) {
     why = "depthwise and channels-last: vectors along the channels";
     return Family::depthwise_channels_last;
   }
-  if (can(Family::few_pixels) && suits_few_pixels(p)) {
+  if (can(Family::few_pixels) && suits_few_pixels(p, keeps_weights)) {
     why = "few pixels share the weights: vectors along the sum, weights read once where they lie";
     return Family::few_pixels;
   }
@@ -204,13 +205,12 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
             const char*& why) {
   if (algorithm == Algorithm::im2col) return pick_im2col(p, table, why);
   if (algorithm == Algorithm::winograd) return pick_winograd(p, table, keeps_weights, why);
-  const Family direct = pick_direct(p, table, why);
+  const Family direct = pick_direct(p, table, keeps_weights, why);
   if (algorithm == Algorithm::direct) return direct;
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
-  if (direct == Family::direct_pixels || direct == Family::direct_planar) {
-    // Broadcasting pixels takes a tenth less than vectors of pixels do (measured).
+  if (direct == Family::direct_planar) {
     const PlanarCost cost = planar_cost(p, table);
-    if (cost.im2col < cost.direct * (direct == Family::direct_pixels ? 0.9 : 1.0)) {
+    if (cost.im2col < cost.direct) {
       why = in_place(p)
                 ? "many output channels share each input once it lies next to its neighbours"
                 : "rows are much shorter than their padded pitch: unfolding wastes fewer "

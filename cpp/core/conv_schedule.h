@@ -39,12 +39,6 @@ inline bool packs_weights(const ConvProblem& p) {
   return p.batch * (p.transposed ? p.in.product() : p.out.product()) >= kLeastPixels;
 }
 
-// Bytes of one panel of packed weights, which streams past every tile of pixels.
-inline Index panel_bytes(const ConvProblem& p, const DTypeTable& table, Index element) {
-  return smaller(p.group_out(), table.channels_last_n) * p.group_in() * p.kernel.product() *
-         element;
-}
-
 // Whether the weights of an output channel adjoin, in the order of input channels and kernel
 // elements.
 inline bool adjoining_weights(const ConvProblem& p) {
@@ -71,6 +65,20 @@ const char* winograd_declines(const ConvProblem& p);
 bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_weights);
 Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
                      const char*& why);
+
+// How blocks of pixels and panels of output channels become tasks.
+struct PanelCut {
+  bool in_passing;  // each task packs the weights of its panels; else phase 0 packs all
+  Index blocks;     // of each unit's pixels
+  Index parts;      // of the output channels
+};
+
+// The cut with the lowest estimate. `units` are what there is besides (images, phases, groups, of
+// which `groups` have weights of their own), each of `pixels` in at least `least_blocks` blocks.
+// `given` is how a kernel would cut after a phase of its own that packs. Preparing a pixel costs
+// `prepare` times as much as its products with one vector of output channels.
+PanelCut cut_panels(const ConvProblem& p, const Machine& m, Index units, Index pixels,
+                    Index least_blocks, Index most_blocks, double prepare, PanelCut given);
 
 // One function per way of cutting; each fills in all of `plan` but family, isa, threads and reason.
 void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan);

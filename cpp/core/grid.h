@@ -160,4 +160,38 @@ FASTCONV_GEOMETRY PackedAxis packed_axis(const AxisPhase& phase, Index count) {
           count + (phase.highest_offset() - lowest) / step, phase};
 }
 
+// What the pixels of a task read along one axis, copied out: element i is input first + i*step, and
+// output o meets it through the kernel as o*in_step + offset0 + ... = i. Inputs that are not copied
+// are padding. With a single kernel element only those are copied that some output meets.
+struct TurnedAxis {
+  Index first, step, count;
+  Index in_step, offset0;
+};
+
+FASTCONV_GEOMETRY TurnedAxis turned_axis(const AxisPhase& phase, Range outputs, Index in) {
+  if (phase.taps == 0) return {0, 1, 0, phase.in_step, phase.offset0};
+  if (phase.taps == 1) {
+    const Range inside = outputs_inside(outputs.hi, in, phase.in_step, phase.offset0);
+    const Index lo = larger(outputs.lo, inside.lo);
+    return {lo * phase.in_step + phase.offset0, phase.in_step, larger(0, inside.hi - lo), 1, -lo};
+  }
+  const Index lo = larger(0, outputs.lo * phase.in_step + phase.lowest_offset());
+  const Index hi = smaller(in, (outputs.hi - 1) * phase.in_step + phase.highest_offset() + 1);
+  return {lo, 1, larger(0, hi - lo), phase.in_step, phase.offset0 - lo};
+}
+
+// The most that `outputs` of any task copy.
+FASTCONV_GEOMETRY Index turned_length(const AxisPhase& widest, Index outputs, Index in) {
+  if (widest.taps <= 1) return outputs;
+  const Index by = widest.offset_step < 0 ? -widest.offset_step : widest.offset_step;
+  return smaller(in, (outputs - 1) * widest.in_step + (widest.taps - 1) * by + 1);
+}
+
+// Distance of two positions whose channels lie next to each other: whole vectors, and not a
+// multiple of 1 KiB, of which few fit the sets of a first-level cache.
+FASTCONV_GEOMETRY Index turned_pitch(const ConvProblem& p, Index width) {
+  const Index whole = ceil_div(p.group_in(), width) * width;
+  return whole % 256 == 0 ? whole + width : whole;
+}
+
 }  // namespace fastconv

@@ -119,37 +119,42 @@ void schedule_direct_pixels(const ConvProblem& p, const Machine& m, ConvPlan& pl
   constexpr Index kLongRow = 4096;
   const Index group = 12 * m.table.planar_n;  // at least what the kernel stores together
   plan.block_cols = cols > kLongRow ? even_share(cols, kLongRow) : cols;
-  const auto strip = [&](Index block_rows) {
-    const PackedAxis r = packed_axis(h, block_rows), c = packed_axis(w, plan.block_cols);
-    return d.taps * r.copies * c.copies * r.length * c.length + m.table.planar_n + 32;
+  const auto turned = [&](Index block_rows) {
+    return turned_length(d, 1, p.in[0]) * turned_length(h, block_rows, p.in[1]) *
+           turned_length(w, plan.block_cols, p.in[2]) * turned_pitch(p, m.table.width);
   };
-  // The strip shares the second-level cache with a panel of weights.
-  const Index room =
-      larger(m.cache / 4, 2 * m.cache - m.cache / 4 - panel_bytes(p, m.table, m.element));
-  const Index budget = smaller(m.cache, room) / m.element;
+  // Turned inputs fill half of the second-level cache; a panel of weights has the rest, or streams
+  // from the third where its sum is too long for that.
+  const Index budget = m.cache / m.element;
   Index block_rows = rows;
-  while (block_rows > 1 && strip(block_rows) * channels > budget) block_rows = (block_rows + 1) / 2;
-  Index blocks = ceil_div(rows, block_rows);
+  while (block_rows > 1 && turned(block_rows) > budget) block_rows = (block_rows + 1) / 2;
   const Index panels = ceil_div(p.group_out(), plan.tile_n);
-  if (units * blocks < 4 * m.threads && units * blocks % m.threads != 0) {
+  PanelCut cut{false, ceil_div(rows, block_rows), 1};
+  const Index least = cut.blocks;
+  if (units * cut.blocks < 4 * m.threads && units * cut.blocks % m.threads != 0) {
     if (panels % m.threads == 0 && rows < 4 * m.threads) {
-      plan.channel_parts = m.threads;
+      cut.parts = m.threads;
     } else {
-      blocks = smaller(rows, ceil_div(blocks, m.threads) * m.threads);
+      cut.blocks = smaller(rows, ceil_div(cut.blocks, m.threads) * m.threads);
     }
   }
-  plan.block_rows = ceil_div(rows, blocks);
+  constexpr double kTranspose = 2.0;
+  cut = cut_panels(p, m, units, rows * plan.block_cols, least, rows, kTranspose, cut);
+  plan.channel_parts = cut.parts;
+  plan.block_rows = ceil_div(rows, cut.blocks);
   plan.block_depth = larger(1, channels);
-  plan.tasks[0] = p.groups * panels;
   plan.tasks[1] = grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
   const Index taps = p.kernel.product();
-  plan.shared_bytes =
-      static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width *
-                               larger(1, channels * taps) * m.element);
-  plan.scratch_bytes = static_cast<std::size_t>(
-      6 * (taps + 16) * static_cast<Index>(sizeof(Index)) +
-      (strip(plan.block_rows) * (channels + 16) + 2 * group * plan.tile_n + 256) * m.element +
-      1024);
+  Index scratch = turned(plan.block_rows) + 2 * group * plan.tile_n + channels;
+  if (cut.in_passing) {
+    scratch += plan.tile_n * plan.block_depth * taps;
+  } else {
+    plan.tasks[0] = p.groups * panels;
+    plan.shared_bytes =
+        static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width *
+                                 plan.block_depth * taps * m.element);
+  }
+  plan.scratch_bytes = static_cast<std::size_t>((scratch + 256) * m.element + 1024);
 }
 
 void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan) {

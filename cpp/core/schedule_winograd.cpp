@@ -26,46 +26,135 @@ Index fitting_tiles(const ConvProblem& p, const WinogradGrid& grid, const DTypeT
   return larger(table.winograd_m, cache / bytes);
 }
 
-// What a vector of weights costs to transform and pack, in multiply-adds of a vector, and how much
-// more where the workspace is too large to be kept between calls and its pages are fresh.
-constexpr double kPack = 20, kFresh = 3;
+// How the tiles and the output channels of a group are shared out.
+struct WinogradCut {
+  bool in_passing;  // each task transforms the weights that it needs; else phase 0 does
+  Index blocks;     // of tiles
+  Index parts;      // of the output channels
+  double cost;      // time in multiply-adds of a vector at full speed
+};
 
-// Time in multiply-adds of a vector at full speed. The constants are measured with AVX-512; with
-// AVX2 they choose the faster kernel of 20 layers but for two, too. Products run at 85 % of the
-// peak; one transform of a tile and a vector of channels costs as much as 14 multiply-adds for each
-// of its points; a vector of weights costs, if all of them do not fit the second-level cache, 12 to
-// fetch for each block of tiles.
+// Estimates of one problem. The constants are measured with AVX-512; with AVX2 they choose the
+// faster kernel of 20 layers but for two, too. Products run at 85 % of the peak; one transform of a
+// tile and a vector of channels costs as much as 14 multiply-adds for each of its points. A vector
+// of weights costs 20 to transform; if all of them do not fit the second-level cache, 12 to fetch
+// for each block of tiles; and where one phase writes it and the next, on another core, reads it,
+// 100 more, because its cache line moves from core to core twice.
+class WinogradCosts {
+ public:
+  WinogradCosts(const ConvProblem& p, const DTypeTable& table, Index tile, Index cache,
+                bool keeps_weights)
+      : p_(p),
+        grid_(winograd_grid(p, tile)),
+        packed_(winograd_weights(p, grid_, table.width)),
+        fits_(fitting_tiles(p, grid_, table, cache)),
+        tile_m_(table.winograd_m),
+        keeps_weights_(keeps_weights) {
+    constexpr double kProducts = 0.85, kTransform = 14;
+    const double points = number(grid_.points());
+    weights_ = points * number(packed_.depth * packed_.vectors);
+    fetched_ = packed_.size() * element_size(p.dtype) > cache / 2;
+    turn_in_ = points * kTransform * number(p.kernel[0] * ceil_div(p.group_in(), table.width));
+    turn_out_ = points * kTransform * number(packed_.vectors);
+    products_ = weights_ / kProducts;
+  }
+
+  WinogradCut best(int threads) const {
+    const Index total = larger(1, grid_.total());
+    WinogradCut best = shared(threads);
+    if (keeps_weights_) return best;
+    // Transformed inputs may fill the cache twice: reading some from the third level for each
+    // block of output channels costs less than weights written there and read again.
+    const Index least = ceil_div(total, 2 * fits_);
+    for (Index rows = 1; rows <= threads; ++rows) {
+      const Index blocks = smaller(total, ceil_div(least, rows) * rows);
+      const Index parts = smaller(packed_.blocks(), ceil_div(threads, rows));
+      const WinogradCut other = cut(true, blocks, parts, threads);
+      if (other.cost < best.cost) best = other;
+    }
+    return best;
+  }
+
+ private:
+  static double number(Index n) { return static_cast<double>(n); }
+
+  WinogradCut cut(bool in_passing, Index blocks, Index parts, int threads) const {
+    constexpr double kPack = 20, kFetch = 12, kMove = 100;
+    const double share =
+        number(ceil_div(packed_.blocks(), parts)) / number(packed_.blocks());  // the largest
+    const double tiles = number(ceil_div(grid_.total(), blocks));
+    const double fetches = fetched_ && !in_passing ? weights_ * kFetch : 0.0;
+    const double multiplied = tiles * products_;
+    double task = tiles * turn_in_ +
+                  share * (tiles * turn_out_ + (multiplied > fetches ? multiplied : fetches));
+    if (in_passing) task += share * weights_ * kPack;
+    const Index rounds = ceil_div(p_.groups * blocks * parts, threads);
+    double cost = number(rounds) * task;
+    if (!in_passing && !keeps_weights_) {
+      cost += number(p_.groups) * weights_ * (kPack + kMove) / number(threads);
+    }
+    return {in_passing, blocks, parts, cost};
+  }
+
+  // Threads share tiles where enough are left to a block that weights, read once for each, do not
+  // hold it up; else output channels, for each share of which the input is transformed again.
+  WinogradCut shared(int threads) const {
+    const Index total = grid_.total();
+    Index blocks = larger(1, ceil_div(total, fits_)), parts = 1;
+    const Index units = p_.groups * blocks;
+    if (units < 4 * threads && units % threads != 0) {
+      const Index want = ceil_div(ceil_div(units, threads) * threads, p_.groups);
+      if (total >= want * tile_m_ * 3 / 2) {
+        blocks = want;
+      } else {
+        parts = smaller(packed_.blocks(), threads / greatest_common_divisor(units, threads));
+      }
+    }
+    return cut(false, blocks, parts, threads);
+  }
+
+  const ConvProblem& p_;
+  const WinogradGrid grid_;
+  const WinogradWeights packed_;
+  const Index fits_;
+  const Index tile_m_;
+  const bool keeps_weights_;
+  double weights_, turn_in_, turn_out_, products_;
+  bool fetched_;
+};
+
+// What the choice of a family goes by: one thread and a cache of the usual size, so that it depends
+// on neither.
 double winograd_cost(const ConvProblem& p, const DTypeTable& table, Index tile,
                      bool keeps_weights) {
-  constexpr double kProducts = 0.85, kTransform = 14, kFetch = 12;
-  constexpr Index kCache = Index{1} << 20;
-  const WinogradGrid grid = winograd_grid(p, tile);
-  const WinogradWeights packed = winograd_weights(p, grid, table.width);
-  const double points = static_cast<double>(grid.points());
-  const double total = static_cast<double>(grid.total());
-  const double in = static_cast<double>(p.kernel[0] * ceil_div(p.group_in(), table.width));
-  const double out = static_cast<double>(packed.vectors);
-  const double weights = points * static_cast<double>(packed.depth) * out;
-  const double fits = static_cast<double>(fitting_tiles(p, grid, table, 2 * kCache));
-  const double blocks = total > fits ? total / fits : 1.0;
-  const double products = total * weights / kProducts;
-  const Index bytes = packed.size() * element_size(p.dtype);
-  const bool fetched = bytes > kCache;
-  const bool fresh = p.groups * bytes > static_cast<Index>(kKeptScratch);
-  const double fetches = fetched ? blocks * weights * kFetch : 0.0;
-  return static_cast<double>(p.groups) *
-         ((products > fetches ? products : fetches) + total * points * kTransform * (in + out) +
-          (keeps_weights ? 0.0 : weights * kPack * (fresh ? kFresh : 1.0)));
+  constexpr Index kCache = Index{2} << 20;
+  return WinogradCosts(p, table, tile, kCache, keeps_weights).best(1).cost;
 }
 
-// The direct kernels run at about 65 % of the peak. Planar ones compute the padding between rows as
-// well, channels-last ones always pack their weights.
+// Of the kernel elements of all outputs along one axis, those that meet the input: the direct
+// kernels skip the others where dilation takes whole tiles of pixels onto the padding.
+double inside_share(const ConvProblem& p, int axis) {
+  const AxisPhase phase = axis_phase(p, axis, 0);
+  Index inside = 0;
+  for (Index tap = 0; tap < phase.taps; ++tap) {
+    const Range outputs = outputs_inside(phase.count, p.in[axis], phase.in_step, phase.offset(tap));
+    inside += outputs.hi - outputs.lo;
+  }
+  return static_cast<double>(inside) / static_cast<double>(larger(1, phase.taps * phase.count));
+}
+
+// The direct kernels run at about 70 % of the peak. Planar ones compute the padding between rows as
+// well; channels-last ones compute whole vectors of output channels and always pack their weights.
 double direct_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
+  constexpr double kSpeed = 0.7, kPack = 20;
   const double width = static_cast<double>(table.width);
-  const double products = static_cast<double>(multiply_adds(p)) / width / 0.65;
+  const double products = static_cast<double>(multiply_adds(p)) / width / kSpeed *
+                          inside_share(p, 1) * inside_share(p, 2);
   if (p.x.channel == 1) {
+    const double k = static_cast<double>(p.group_out());
+    const double filled = static_cast<double>(ceil_div(p.group_out(), table.width)) * width / k;
     const double weights = static_cast<double>(p.out_channels * p.group_in() * p.kernel.product());
-    return products + (keeps_weights ? 0.0 : weights / width * kPack);
+    return filled * (products + (keeps_weights ? 0.0 : weights / width * kPack));
   }
   const double cols = static_cast<double>(larger(1, p.out[2]));
   return products * (cols + static_cast<double>(p.kernel[2] - 1)) / cols;
@@ -80,8 +169,7 @@ Index cheaper_tile(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
 }  // namespace
 
 bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
-  if (p.precision == Precision::highest || table.width == 1) return false;
-  if (winograd_declines(p) != nullptr) return false;
+  if (table.width == 1 || winograd_declines(p) != nullptr) return false;
   return winograd_cost(p, table, cheaper_tile(p, table, keeps_weights), keeps_weights) <
          0.9 * direct_cost(p, table, keeps_weights);
 }
@@ -93,7 +181,7 @@ Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_w
     return Family::winograd_4x4;
   }
   why = p.precision == Precision::highest
-            ? "3 x 3 at stride 1; tiles of 2 x 2 err least"
+            ? "3 x 3 at stride 1: 4/9 of the products outweigh the transforms, and err less"
             : "3 x 3 at stride 1: few tiles for the weights, of which 2 x 2 transform fewer";
   return Family::winograd_2x2;
 }
@@ -108,30 +196,24 @@ void schedule_winograd(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   const Index total = grid.total();
 
   // The transformed input of a block stays in the second-level cache.
-  Index tiles = fitting_tiles(p, grid, m.table, 2 * m.cache);
-  Index blocks = larger(1, ceil_div(total, tiles));
-  // Threads share tiles where enough are left to a block that weights, read once for each, do not
-  // hold it up; else output channels, for each share of which the input is transformed again.
-  const Index units = p.groups * blocks;
-  if (units < 4 * m.threads && units % m.threads != 0) {
-    const Index want = ceil_div(ceil_div(units, m.threads) * m.threads, p.groups);
-    if (total >= want * plan.tile_m * 3 / 2) {
-      blocks = want;
-    } else {
-      const Index parts = m.threads / greatest_common_divisor(units, m.threads);
-      plan.channel_parts = smaller(packed.blocks(), parts);
-    }
-  }
-  tiles = larger(1, ceil_div(total, blocks));
+  const WinogradCut cut =
+      WinogradCosts(p, m.table, winograd_tile(plan.family), 2 * m.cache, m.keeps_weights)
+          .best(m.threads);
+  const Index tiles = larger(1, ceil_div(total, cut.blocks));
+  plan.channel_parts = cut.parts;
   plan.block_rows = 1;
   plan.block_cols = tiles;
   plan.block_depth = p.kernel[0] * p.group_in();
-  plan.tasks[0] = p.groups * packed.blocks() * channel_blocks;
-  plan.tasks[1] = p.groups * ceil_div(total, tiles) * plan.channel_parts;
-  plan.shared_bytes = static_cast<std::size_t>(p.groups * packed.size() * m.element);
-  const Index turned = width * (p.kernel.product() + 1) * width;
-  plan.scratch_bytes = static_cast<std::size_t>(
-      larger(turned, winograd_scratch(p, grid, width, tiles).elements()) * m.element + 1024);
+  plan.tasks[1] = p.groups * ceil_div(total, tiles) * cut.parts;
+  const Index turned = winograd_turned(p, width);
+  Index scratch = winograd_scratch(p, grid, width, tiles).elements();
+  if (cut.in_passing) {
+    scratch += turned + packed.points * packed.point_size(0);
+  } else {
+    plan.tasks[0] = p.groups * packed.blocks() * channel_blocks;
+    plan.shared_bytes = static_cast<std::size_t>(p.groups * packed.size() * m.element);
+  }
+  plan.scratch_bytes = static_cast<std::size_t>(larger(turned, scratch) * m.element + 1024);
 }
 
 }  // namespace fastconv

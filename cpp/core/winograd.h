@@ -118,4 +118,10 @@ FASTCONV_GEOMETRY WinogradScratch winograd_scratch(const ConvProblem& p, const W
   return s;
 }
 
+// Elements of the place where weights are turned: all kernel elements of a vector of input channels
+// for a vector of output channels, and what the last transposition writes beyond them.
+FASTCONV_GEOMETRY Index winograd_turned(const ConvProblem& p, Index width) {
+  return width * (p.kernel.product() + 1) * width;
+}
+
 }  // namespace fastconv

@@ -31,12 +31,15 @@ from fastconv.config import (
 from fastconv.errors import (
     ArgumentTypeError,
     BackendUnavailableError,
+    BackwardError,
     CudaError,
     DTypeError,
     FastconvError,
+    NonFiniteError,
     OptionError,
     OutOfMemoryError,
     ShapeError,
+    StateDictError,
     UnsupportedError,
 )
 from fastconv.functional import (
@@ -109,6 +112,7 @@ _core.check_environment()
 __all__ = [
     "ArgumentTypeError",
     "BackendUnavailableError",
+    "BackwardError",
     "Candidate",
     "Config",
     "CudaError",
@@ -116,10 +120,12 @@ __all__ = [
     "Explanation",
     "FastconvError",
     "Layer",
+    "NonFiniteError",
     "OptionError",
     "OutOfMemoryError",
     "ReceptiveField",
     "ShapeError",
+    "StateDictError",
     "Tuning",
     "UnsupportedError",
     "__version__",

@@ -35,3 +35,15 @@ class CudaError(FastconvError, RuntimeError):
 
 class OutOfMemoryError(FastconvError, MemoryError):
     """Not enough memory, or sizes whose product does not fit into 64 bits."""
+
+
+class BackwardError(FastconvError, RuntimeError):
+    """A backward pass that no forward pass went before, or the second one after the same."""
+
+
+class NonFiniteError(FastconvError, FloatingPointError):
+    """A loss that is NaN or infinite: training on would only spread it."""
+
+
+class StateDictError(FastconvError, ValueError):
+    """Parameters that do not fit a network, or a file of them that cannot be read."""

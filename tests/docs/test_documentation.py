@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -38,6 +39,14 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     fastconv.set_num_threads(None)
 
 
+def needed_by(name: str) -> str | None:
+    """Return the package that a page or a module about an adapter needs, where it is missing."""
+    for adapter in ("torch", "onnx"):
+        if re.search(rf"\b{adapter}\b", name) and importlib.util.find_spec(adapter) is None:
+            return adapter
+    return None
+
+
 def run_block(page: Path, block: Block, names: dict[str, Any]) -> None:
     """Run one block; a failure points at the line of the page."""
     if block.language == "python":
@@ -56,6 +65,8 @@ def run_block(page: Path, block: Block, names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_examples_of_a_page_run_in_order(page: Path) -> None:
+    if needed_by(page.stem):
+        pytest.skip(f"its examples need {page.stem}: pip install 'fastconv[{page.stem}]'")
     names: dict[str, Any] = {}
     for block in blocks(page, "python", "pycon"):
         run_block(page, block, names)
@@ -147,6 +158,7 @@ def documented_modules() -> list[str]:
         module.name
         for module in pkgutil.walk_packages(fastconv.__path__, "fastconv.")
         if not re.search(r"\.(benchmarks|__main__|_core)\b", module.name)
+        and not needed_by(module.name)
     ]
 
 

@@ -21,6 +21,7 @@ from neighbourhood import neighbourhood
 ISAS = [isa for isa in _core.info()["runnable_isas"] if isa != "scalar"]
 LEVELS = {"highest": "winograd, 2x2 tiles", "high": "winograd, 4x4 tiles"}
 DENSE = Problem("dense", "conv2d", (1, 64, 28, 28), (64, 64, 3, 3), options={"padding": 1})
+DENSE_WEIGHT = cases.gaussian(DENSE).weight
 # Enough work for several threads, shared by tiles, and by output channels where tiles are few.
 THREADED = [
     DENSE,
@@ -65,20 +66,32 @@ def test_tiles_follow_the_level() -> None:
         assert story.kernel == kernel
 
 
-def test_highest_takes_it_only_if_forced(isa: str) -> None:
-    """Where only small kernel elements meet the pixels, large ones still decide its error."""
-    shape, eps = (64, 64, 3, 3), np.finfo(np.float32).eps
+def test_highest_takes_2x2_tiles_alone(isa: str) -> None:
     for size in (14, 28, 56, 112):
-        story = fc.explain("conv2d", (1, 64, size, size), shape, padding=1, precision="highest")
-        assert story.algorithm != "winograd"
+        for planned in (False, True):
+            if planned:
+                story = fc.plan("conv2d", (1, 64, size, size), DENSE_WEIGHT, padding=1).explanation
+            else:
+                story = str(fc.explain("conv2d", (1, 64, size, size), (64, 64, 3, 3), padding=1))
+            assert "(winograd, 4x4" not in story
+            if isa != "amx":
+                assert "(winograd, 2x2" in story
+
+
+def test_large_weights_on_zeros_decide_the_error_of_a_transform(isa: str) -> None:
+    """Where only small kernel elements meet the pixels.
+
+    A direct sum keeps its bound, relative to what is really multiplied.
+    """
+    eps = np.finfo(np.float32).eps
     x, weight = cases.gaussian(DENSE).x[:, :, :8, :8].copy(), cases.gaussian(DENSE).weight.copy()
     x[:, :, :, 0::2] = 0
     weight[:, :, :, 1] *= np.float32(1e-6)
-    problem = Problem("gaps", "conv2d", x.shape, shape)
+    problem = Problem("gaps", "conv2d", x.shape, weight.shape)
     operands = cases.Operands(x, weight)
     exact = cases.call(reference, problem, operands)
     sums = reference.magnitude("conv2d", x, weight)
-    direct = cases.call(fc, problem, operands, precision="highest")
+    direct = cases.call(fc, problem, operands, algorithm="direct", precision="highest")
     assert np.all(np.abs(direct - exact) <= 32 * eps * sums)
     error = np.abs(forced(problem, operands, "highest") - exact)
     assert np.max(error / (eps * sums)) > 1000

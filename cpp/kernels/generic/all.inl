@@ -14,6 +14,7 @@
 #include "channels_last_tile.inl"
 #include "conv_channels_last.inl"
 #include "conv_direct_pixels.inl"
+#include "position_tile.inl"
 #include "conv_transposed_pixels.inl"
 #include "conv_few_pixels.inl"
 #include "depthwise_tile.inl"

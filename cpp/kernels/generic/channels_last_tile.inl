@@ -62,60 +62,132 @@ static inline const T* run_channels_last_tile(int vectors, const T* const* pixel
   return channels_last_tile<T, 1>(pixel, panel, depth, tile, resume);
 }
 
-// Output channels of panel `index` of a group, and its place in the packed weights. Panels are full
-// tiles but for the last, which has as many vectors as it needs.
+// Output channels of panel `index` of a group, and its place in the packed weights. Panels are as
+// few as full tiles would be, and as even as whole vectors can be: a last panel of a single vector
+// would not hide the latency of its multiply-adds.
 struct Panel {
   Index first, channels;
   int vectors;
 };
 
 template <class T>
+static inline Index panel_start(const ConvProblem& p, Index index) {
+  const Index vectors = ceil_div(p.group_out(), Vec<T>::width);
+  const Index panels = ceil_div(vectors, LastShape<T>::v);
+  return vectors * index / panels * Vec<T>::width;
+}
+
+template <class T>
 static inline Panel panel_at(const ConvProblem& p, Index index) {
-  const Index first = index * LastShape<T>::n;
-  const Index channels = smaller(LastShape<T>::n, p.group_out() - first);
+  const Index first = panel_start<T>(p, index);
+  const Index channels = smaller(panel_start<T>(p, index + 1), p.group_out()) - first;
   return {first, channels, static_cast<int>(ceil_div(channels, Vec<T>::width))};
 }
 
 // Packed elements of one group's weights before panel `index`.
 template <class T>
 static inline Index panel_offset(const ConvProblem& p, Index index) {
-  return index * LastShape<T>::n * p.group_in() * p.kernel.product();
+  return panel_start<T>(p, index) * p.group_in() * p.kernel.product();
 }
 template <class T>
 static inline Index group_panels_size(const ConvProblem& p) {
   return ceil_div(p.group_out(), Vec<T>::width) * Vec<T>::width * p.group_in() * p.kernel.product();
 }
 
-// Phase 0: task = (group, panel). Channels past the end get zeros.
+// Packs one panel of a group's weights to `to`, [kernel element][input channel][output channel],
+// zeros past the last output channel. Where the weights of an output channel adjoin, a vector's
+// worth of them is turned by square transpositions; else they are gathered one by one, at five
+// times the cost.
 template <class T>
-static void pack_channels_last(const void* context, Index begin, Index end, std::byte*) {
-  const ConvJob& job = *static_cast<const ConvJob*>(context);
-  const ConvProblem& p = *job.problem;
-  const Index panels = ceil_div(p.group_out(), LastShape<T>::n);
+static void pack_panel(const ConvProblem& p, const T* w, const Panel& panel, T* to) {
+  using Vt = Vec<T>;
+  constexpr int W = Vt::width;
+  const Index width = panel.vectors * W, taps = p.kernel.product(), channels = p.group_in();
   const Index w_out = weight_out_stride(p), w_in = weight_in_stride(p);
-  for (Index i = begin; i < end; ++i) {
-    const Index group = i / panels;
-    const Panel panel = panel_at<T>(p, i % panels);
-    const Index width = panel.vectors * Vec<T>::width;
-    T* to = reinterpret_cast<T*>(job.shared) + group * group_panels_size<T>(p) +
-            panel_offset<T>(p, i % panels);
-    const T* w = static_cast<const T*>(job.w) + weight_origin(p, group) + panel.first * w_out;
-    const Index in_channels = p.group_in();
+  const T* first = w + panel.first * w_out;
+  const bool adjoins = W > 1 && (channels == 1 || w_in == taps) && p.w.spatial[2] == 1 &&
+                       (p.kernel[1] == 1 || p.w.spatial[1] == p.kernel[2]) &&
+                       (p.kernel[0] == 1 || p.w.spatial[0] == p.kernel[1] * p.kernel[2]);
+  if (!adjoins) {
     Index tap = 0;
     for (Index z = 0; z < p.kernel[0]; ++z) {
       for (Index r = 0; r < p.kernel[1]; ++r) {
         for (Index s = 0; s < p.kernel[2]; ++s, ++tap) {
-          const T* from = w + z * p.w.spatial[0] + r * p.w.spatial[1] + s * p.w.spatial[2];
-          T* run = to + tap * in_channels * width;
-          for (Index c = 0; c < in_channels; ++c, run += width) {
+          const T* from = first + z * p.w.spatial[0] + r * p.w.spatial[1] + s * p.w.spatial[2];
+          T* run = to + tap * channels * width;
+          for (Index c = 0; c < channels; ++c, run += width) {
             copy_strided(run, from + c * w_in, w_out, panel.channels);
             if (panel.channels < width) fill_zero(run + panel.channels, width - panel.channels);
           }
         }
       }
     }
+    return;
+  }
+  const Index length = channels * taps;
+  for (int v = 0; v < panel.vectors; ++v) {
+    const int count = static_cast<int>(smaller(W, panel.channels - v * W));
+    const T* from = first + v * W * w_out;
+    Index channel = 0, tap = 0;
+    for (Index at = 0; at < length; at += W) {
+      const int elements = static_cast<int>(smaller(W, length - at));
+      typename Vt::Reg r[W];
+      for (int k = 0; k < W; ++k) {
+        r[k] = k >= count      ? Vt::zero()
+               : elements == W ? Vt::load(from + k * w_out + at)
+                               : Vt::load_first(from + k * w_out + at, elements);
+      }
+      Vt::transpose(r);
+      for (int e = 0; e < elements; ++e) {
+        Vt::store(to + (tap * channels + channel) * width + v * W, r[e]);
+        if (++tap == taps) {
+          tap = 0;
+          ++channel;
+        }
+      }
+    }
   }
 }
+
+// Phase 0: task = (group, panel).
+template <class T>
+static void pack_channels_last(const void* context, Index begin, Index end, std::byte*) {
+  const ConvJob& job = *static_cast<const ConvJob*>(context);
+  const ConvProblem& p = *job.problem;
+  const Index panels = ceil_div(p.group_out(), LastShape<T>::n);
+  for (Index i = begin; i < end; ++i) {
+    const Index group = i / panels;
+    pack_panel(p, static_cast<const T*>(job.w) + weight_origin(p, group),
+               panel_at<T>(p, i % panels),
+               reinterpret_cast<T*>(job.shared) + group * group_panels_size<T>(p) +
+                   panel_offset<T>(p, i % panels));
+  }
+}
+
+// The packed weights of a task's group, panel by panel: those of phase 0, or packed in passing,
+// each panel as it is needed, so that they never leave the cache of the thread.
+template <class T>
+struct PanelWeights {
+  const ConvProblem& p;
+  const T* packed;    // by phase 0; null where there was none
+  const T* original;  // of the group
+  T* own;
+
+  PanelWeights(const ConvJob& job, Index group, Carver& carver)
+      : p(*job.problem),
+        packed(job.plan->tasks[0] == 0
+                   ? nullptr
+                   : reinterpret_cast<const T*>(job.shared) + group * group_panels_size<T>(p)),
+        original(static_cast<const T*>(job.w) + weight_origin(p, group)),
+        own(carver.take<T>(
+            packed != nullptr ? 0 : LastShape<T>::n * p.group_in() * p.kernel.product())) {}
+
+  const T* of(Index index) const {
+    if (packed != nullptr) return packed + panel_offset<T>(p, index);
+    pack_panel(p, original, panel_at<T>(p, index), own);
+    return own;
+  }
+};
 
 // Bias, activation and NaN watch, then M pixels of one panel to the output.
 template <class T>

@@ -7,7 +7,8 @@
 // other first, so that the innermost loop is one long run: that pays where runs are short (few
 // input channels), and costs a copy of kernel-size times the input elsewhere.
 //
-// A panel's weights stay in the second-level cache while the task's pixels pass; the pixels' inputs
+// A panel's weights, packed in phase 0 or in passing (PanelWeights), stay in the second-level cache
+// while the task's pixels pass; the pixels' inputs
 // stay in the first-level cache for the length of a tile. Against packing the input as the planar
 // kernel does, nothing is moved at all.
 
@@ -46,8 +47,7 @@ struct LastTask {
   const GridTask& task;
   const T* x;
   T* y;
-  const T* bias;     // of the group; null without
-  const T* weights;  // packed panels of the group
+  const T* bias;  // of the group; null without
   T* tile;
   T* zeros;     // group_in zeros (direct)
   T* unfolded;  // the task's pixels, unfolded (im2col)
@@ -69,24 +69,49 @@ struct LastTask {
     }
   }
 
-  void direct(const PixelAt* pixel, const Panel& panel, const T* packed) const {
+  // The rows that kernel element (z, r) reads for M pixels; null where it lies on padding.
+  bool rows_at(const PixelAt* pixel, Index z, Index r, const T** row) const {
+    bool any = false;
+    for (int m = 0; m < LastShape<T>::m; ++m) {
+      const Index depth = pixel[m].depth * task.axis[0].in_step + task.axis[0].offset(z);
+      const Index at = pixel[m].row * task.axis[1].in_step + task.axis[1].offset(r);
+      const bool inside = depth >= 0 && depth < p.in[0] && at >= 0 && at < p.in[1];
+      row[m] = inside ? x + depth * p.x.spatial[0] + at * p.x.spatial[1] : nullptr;
+      any = any || inside;
+    }
+    return any;
+  }
+
+  // Kernel elements that lie on padding for all M pixels are skipped.
+  void direct(const PixelAt* pixel, const Panel& panel, const T* packed, T* to) const {
     constexpr int M = LastShape<T>::m;
     const Index run = p.group_in() * panel.vectors * Vec<T>::width;
+    const AxisPhase* a = task.axis;
+    Index col[M];
+    for (int m = 0; m < M; ++m) col[m] = pixel[m].col * a[2].in_step;
     bool resume = false;
-    each_tap([&](Index z, Index r, Index s) {
-      const T* from[M];
-      bool any = false;
-      for (int m = 0; m < M; ++m) {
-        const InputAt at = input_at(p, task.axis, pixel[m], z, r, s);
-        any = any || at.inside;
-        from[m] = at.inside ? x + at.offset : zeros;
+    for (Index z = 0; z < a[0].taps; ++z) {
+      for (Index r = 0; r < a[1].taps; ++r) {
+        const T* row[M];
+        if (!rows_at(pixel, z, r, row)) continue;
+        for (Index s = 0; s < a[2].taps; ++s) {
+          const Index offset = a[2].offset(s);
+          const T* from[M];
+          bool any = false;
+          for (int m = 0; m < M; ++m) {
+            const Index at = col[m] + offset;
+            const bool inside = at >= 0 && at < p.in[2] && row[m] != nullptr;
+            from[m] = inside ? row[m] + at * p.x.spatial[2] : zeros;
+            any = any || inside;
+          }
+          if (!any) continue;
+          run_channels_last_tile(panel.vectors, from, packed + kernel_at(z, r, s) * run,
+                                 p.group_in(), to, resume);
+          resume = true;
+        }
       }
-      if (!any) return;
-      run_channels_last_tile(panel.vectors, from, packed + kernel_at(z, r, s) * run, p.group_in(),
-                             tile, resume);
-      resume = true;
-    });
-    if (!resume) fill_zero(tile, M * panel.vectors * Vec<T>::width);
+    }
+    if (!resume) fill_zero(to, M * panel.vectors * Vec<T>::width);
   }
 
   void unfold(const PixelAt* pixel, Index length, T* block) const {
@@ -146,7 +171,6 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
       static_cast<const T*>(job.x) + input_origin(p, task),
       static_cast<T*>(job.y) + output_origin(p, task),
       job.bias == nullptr ? nullptr : static_cast<const T*>(job.bias) + task.group * p.group_out(),
-      reinterpret_cast<const T*>(job.shared) + task.group * group_panels_size<T>(p),
       carver.take<T>(M * LastShape<T>::n),
       nullptr,
       nullptr,
@@ -157,6 +181,7 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
     work.zeros = carver.take<T>(p.group_in());
     fill_zero(work.zeros, p.group_in());
   }
+  const PanelWeights<T> weights(job, task.group, carver);
   const Index first_panel = task.out_channels.lo / LastShape<T>::n;
   const Index last_panel = ceil_div(task.out_channels.hi, LastShape<T>::n);
 
@@ -178,12 +203,12 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
   }
   for (Index k = first_panel; k < last_panel; ++k) {
     const Panel panel = panel_at<T>(p, k);
-    const T* weights = work.weights + panel_offset<T>(p, k);
+    const T* packed = weights.of(k);
     each_tile([&](const PixelAt* pixel, int count, [[maybe_unused]] T* block) {
       if constexpr (Unfold) {
-        work.multiply_unfolded(panel, weights, length, block);
+        work.multiply_unfolded(panel, packed, length, block);
       } else {
-        work.direct(pixel, panel, weights);
+        work.direct(pixel, panel, packed, work.tile);
       }
       work.store(pixel, count, panel);
     });

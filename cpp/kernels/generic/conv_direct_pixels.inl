@@ -1,73 +1,19 @@
 // Direct convolution, NCHW, with pixels broadcast: any stride, dilation, padding, groups, 1-D to
 // 3-D, forward and transposed. For layers with many output channels and enough pixels to pay for
-// packing the weights.
+// two transpositions.
 //
-// Loop order of a task: pack a strip of the input as direct_planar does, but with the channels of a
-// position next to each other > panels of output channels > groups of pixels > tiles of M pixels >
-// kernel elements > input channels. A tile holds M pixels x V vectors of output channels in
-// accumulators, the shape of channels_last_tile.inl: one step loads V vectors of weights and
-// broadcasts one channel of M neighbouring pixels. Both stream front to back, the weights from the
-// second-level cache, the pixels from the first. A group of tiles is transposed in cache on its way
-// to the output.
+// Loop order of a task, a block of rows: turn the inputs that it reads so that the channels of a
+// position lie next to each other > panels of output channels > groups of pixels > tiles of M
+// pixels > kernel elements > input channels. From there on it is the kernel of
+// conv_channels_last.inl: M pixels x V vectors of output channels in accumulators, one pointer per
+// pixel, padding by pointers to a row of zeros, kernel elements that only meet padding skipped. A
+// group of tiles is transposed in cache on its way to the output.
 //
 // Against direct_planar, whose vectors of pixels straddle cache lines wherever rows are not a
 // multiple of a vector, and whose planes lie pages apart, every load here is aligned or a single
-// element, in two streams that the hardware prefetches. It loses where the sum over channels and
-// kernel elements is short, because of the two transpositions, where output channels do not fill a
-// panel, and where a panel of weights exceeds the cache.
-
-// Adds up M neighbouring positions, `channels` apart, from x on; the tile is an M x (V*width)
-// array.
-template <class T, int V>
-[[gnu::noinline]] static void pixel_tile(const T* x, Index channels, const Index* run_x,
-                                         const Index* run_w, Index runs, const T* panel, T* tile) {
-  using Vt = Vec<T>;
-  constexpr int M = LastShape<T>::m, W = Vt::width;
-  typename Vt::Reg acc[M][V];
-#pragma GCC unroll 6
-  for (int m = 0; m < M; ++m) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) acc[m][v] = Vt::zero();
-  }
-  // Two pointers and multiples of one distance reach all six pixels: see planar_tile.inl.
-  const Index row = channels * static_cast<Index>(sizeof(T));
-  for (Index r = 0; r < runs; ++r) {
-    const char* group[2];
-    group[0] = reinterpret_cast<const char*>(x + run_x[r] * channels);
-    group[1] = group[0] + 3 * row;
-    const T* w = panel + run_w[r] * channels * (V * W);
-    for (Index c = channels; c > 0; --c, w += V * W) {
-      typename Vt::Reg weight[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) weight[v] = Vt::load(w + v * W);
-#pragma GCC unroll 6
-      for (int m = 0; m < M; ++m) {
-        const typename Vt::Reg value =
-            Vt::set(*reinterpret_cast<const T*>(group[m / 3] + (m % 3) * row));
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) acc[m][v] = Vt::fma(value, weight[v], acc[m][v]);
-      }
-      group[0] += sizeof(T);
-      group[1] += sizeof(T);
-    }
-  }
-#pragma GCC unroll 6
-  for (int m = 0; m < M; ++m) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) Vt::store(tile + (m * V + v) * W, acc[m][v]);
-  }
-}
-
-template <class T>
-static inline void run_pixel_tile(int vectors, const T* x, Index channels, const Index* run_x,
-                                  const Index* run_w, Index runs, const T* panel, T* tile) {
-  if constexpr (LastShape<T>::v >= 4) {
-    if (vectors == 4) return pixel_tile<T, 4>(x, channels, run_x, run_w, runs, panel, tile);
-    if (vectors == 3) return pixel_tile<T, 3>(x, channels, run_x, run_w, runs, panel, tile);
-  }
-  if (vectors == 2) return pixel_tile<T, 2>(x, channels, run_x, run_w, runs, panel, tile);
-  return pixel_tile<T, 1>(x, channels, run_x, run_w, runs, panel, tile);
-}
+// element, in streams that the hardware prefetches, and no padding between rows is computed. It
+// loses where the sum over channels and kernel elements is short, because of the two
+// transpositions, and where output channels do not fill a panel.
 
 // Pixels that are stored together: whole vectors and whole tiles.
 template <class T>
@@ -76,25 +22,85 @@ constexpr int pixel_group() {
   return static_cast<int>(PlanarShape<T>::n) * (PlanarShape<T>::n % M == 0 ? 1 : M);
 }
 
-// The strip of all input channels, a position's channels next to each other. A few planes at a time
-// are packed, then turned.
+// `count` positions of `channels` planes, `step` apart, to vectors of channels, `pitch` apart; the
+// last vector of a position may end in zeros.
 template <class T>
-static const T* pack_positions(const ConvProblem& p, const GridTask& task, const PackedStrip& strip,
-                               Range depth_taps, const T* x, Carver& carver) {
-  constexpr Index kPlanes = 16;
-  const Index channels = p.group_in();
-  T* some_planes = carver.take<T>(kPlanes * strip.plane_size);
-  T* packed = carver.take<T>(0);
-  for (Index c = 0; c < channels; c += kPlanes) {
-    const Index count = smaller(kPlanes, channels - c);
-    for (Index i = 0; i < count; ++i) {
-      pack_plane(p, task, strip, x + (c + i) * p.x.channel, depth_taps,
-                 some_planes + i * strip.plane_size);
+static void turn_positions(const T* from, Index plane, Index step, Index count, Index channels,
+                           T* to, Index pitch) {
+  using Vt = Vec<T>;
+  constexpr int W = Vt::width;
+  for (Index c0 = 0; c0 < channels; c0 += W) {
+    const int filled = static_cast<int>(smaller(W, channels - c0));
+    const T* planes = from + c0 * plane;
+    if (step != 1) {
+      for (Index i = 0; i < count; ++i) {
+        T* at = to + i * pitch + c0;
+        for (int c = 0; c < filled; ++c) at[c] = planes[c * plane + i * step];
+      }
+      continue;
     }
-    transpose(some_planes, strip.plane_size, count, strip.plane_size, packed + c, channels);
+    for (Index i = 0; i < count; i += W) {
+      const int positions = static_cast<int>(smaller(W, count - i));
+      typename Vt::Reg r[W];
+      for (int c = 0; c < W; ++c) {
+        r[c] = c >= filled      ? Vt::zero()
+               : positions == W ? Vt::load(planes + c * plane + i)
+                                : Vt::load_first(planes + c * plane + i, positions);
+      }
+      Vt::transpose(r);
+      for (int e = 0; e < positions; ++e) Vt::store(to + (i + e) * pitch + c0, r[e]);
+    }
   }
-  return packed;
 }
+
+// The inputs that a task reads, turned, and the problem as it looks to a kernel that finds them
+// there.
+template <class T>
+struct TurnedInput {
+  ConvProblem problem;
+  GridTask task;
+  const T* x;
+
+  TurnedInput(const ConvProblem& p, const GridTask& given, Carver& carver)
+      : problem(p), task(given) {
+    const Range outputs[kAxes] = {{given.depth, given.depth + 1}, given.rows, given.cols};
+    Index size = turned_pitch(p, Vec<T>::width);
+    problem.x.channel = 1;
+    for (int a = kAxes - 1; a >= 0; --a) {
+      axes_[a] = turned_axis(given.axis[a], outputs[a], p.in[a]);
+      problem.in[a] = axes_[a].count;
+      problem.x.spatial[a] = size;
+      task.axis[a].in_step = axes_[a].in_step;
+      task.axis[a].offset0 = axes_[a].offset0;
+      size *= axes_[a].count;
+    }
+    place_ = carver.take<T>(size);
+    x = place_;
+  }
+
+  // `from`: the inputs of the task's image and group.
+  void turn(const ConvProblem& p, const T* from) const {
+    const TurnedAxis &d = axes_[0], &h = axes_[1], &w = axes_[2];
+    const Index col_step = w.step * p.x.spatial[2];
+    const T* first =
+        from + d.first * p.x.spatial[0] + h.first * p.x.spatial[1] + w.first * p.x.spatial[2];
+    const Index pitch = problem.x.spatial[2];
+    // Rows that follow each other are turned as one.
+    const bool adjoin = h.step * p.x.spatial[1] == w.count * col_step;
+    const Index lines = adjoin ? 1 : h.count, length = adjoin ? h.count * w.count : w.count;
+    for (Index z = 0; z < d.count; ++z) {
+      for (Index r = 0; r < lines; ++r) {
+        turn_positions(first + z * d.step * p.x.spatial[0] + r * h.step * p.x.spatial[1],
+                       p.x.channel, col_step, length, p.group_in(),
+                       place_ + z * problem.x.spatial[0] + r * problem.x.spatial[1], pitch);
+      }
+    }
+  }
+
+ private:
+  TurnedAxis axes_[kAxes];
+  T* place_;
+};
 
 template <class T>
 static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver carver) {
@@ -106,47 +112,42 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
   const Index rows = task.rows.hi - task.rows.lo, cols = task.cols.hi - task.cols.lo;
   if (rows <= 0 || cols <= 0) return;
 
-  const Range depth_taps = task.axis[0].taps_inside(task.depth, p.in[0]);
-  const PackedStrip strip = packed_strip<T>(p, task, depth_taps.hi - depth_taps.lo);
-  const Index capacity = p.kernel.product();
-  RunTable runs = RunTable::carve(carver, capacity);
-  Index* run_w = carver.take<Index>(capacity);
-  Index* run_x = carver.take<Index>(capacity);
   T* tiles = carver.take<T>(kGroup * LastShape<T>::n);
   T* turned = carver.take<T>(kGroup * LastShape<T>::n);
-  // Weights are counted in kernel elements, as pack_channels_last orders them.
-  list_runs(p, task, strip, depth_taps, {{p.kernel[1] * p.kernel[2], p.kernel[2], 1}}, false, runs);
+  T* zeros = carver.take<T>(p.group_in());
+  fill_zero(zeros, p.group_in());
+  const PanelWeights<T> weights(job, task.group, carver);
+  const TurnedInput<T> input(p, task, carver);
+  input.turn(p, static_cast<const T*>(job.x) + input_origin(p, task));
+  const LastTask<T> work{input.problem, input.task, input.x, nullptr, nullptr,
+                         nullptr,       zeros,      nullptr, nullptr};
 
-  const Index channels = p.group_in();
-  const T* x = static_cast<const T*>(job.x) + input_origin(p, task);
-  const T* packed = pack_positions(p, task, strip, depth_taps, x, carver);
-
-  const FlatGrid grid{rows, cols, strip.pitch, task.axis[1].out_step * p.y.spatial[1],
+  const FlatGrid grid{rows, cols, cols, task.axis[1].out_step * p.y.spatial[1],
                       task.axis[2].out_step * p.y.spatial[2]};
-  const Index positions = (rows - 1) * strip.pitch + cols;
   T* y = static_cast<T*>(job.y) + output_origin(p, task) +
          task.rows.lo * task.axis[1].out_step * p.y.spatial[1] +
          task.cols.lo * task.axis[2].out_step * p.y.spatial[2];
   const T* bias = static_cast<const T*>(job.bias);
-  const T* weights = reinterpret_cast<const T*>(job.shared) + task.group * group_panels_size<T>(p);
   const Index last_panel = ceil_div(task.out_channels.hi, LastShape<T>::n);
   PieceList<T> pieces;
   for (Index k = task.out_channels.lo / LastShape<T>::n; k < last_panel; ++k) {
     const Panel panel = panel_at<T>(p, k);
-    const T* panel_weights = weights + panel_offset<T>(p, k);
+    const T* panel_weights = weights.of(k);
     const int width = panel.vectors * Vt::width;
     const PlanarEpilogue<T> end{
         bias == nullptr ? nullptr : bias + task.group * p.group_out() + panel.first, p.activation,
         true, job.saw_nan};
     T* to = y + panel.first * p.y.channel;
     const int out_channels = static_cast<int>(panel.channels);
-    for (Index at = 0; at < positions; at += kGroup) {
-      const Index stop = smaller(at + kGroup, positions);
-      const Index reaching =
-          runs_reaching(runs, at / strip.pitch, (stop - 1) / strip.pitch + 1, run_w, run_x);
+    for (Index at = 0; at < rows * cols; at += kGroup) {
+      const Index stop = smaller(at + kGroup, rows * cols);
       for (Index q = at; q < stop; q += M) {
-        run_pixel_tile<T>(panel.vectors, packed + q * channels, channels, run_x, run_w, reaching,
-                          panel_weights, tiles + (q - at) * width);
+        PixelAt pixel[M];
+        for (int m = 0; m < M; ++m) {
+          const Index index = smaller(q + m, stop - 1);
+          pixel[m] = {task.depth, task.rows.lo + index / cols, task.cols.lo + index % cols};
+        }
+        work.direct(pixel, panel, panel_weights, tiles + (q - at) * width);
       }
       transpose(tiles, width, kGroup, width, turned, kGroup);
       const TileRows<T> tile{turned, kGroup};

@@ -9,10 +9,12 @@
 //      with the transformed weights (winograd_gemm.inl); then A^T on both sides of each tile, bias
 //      and activation in registers, and the store.
 // The transformed input of a block stays in the second-level cache while all output channels pass,
-// the products of two vectors likewise; strips and columns stay in the first. Nothing of the size
-// of the whole input is ever stored. A block is a stretch of the sequence of all tiles of a group,
-// of several images where these are small, so blocks are even and small maps fill the register
-// tile.
+// the products of two vectors likewise; strips and columns stay in the first. Weights are
+// transformed in phase 0, or, where one block holds all tiles and they are used but once, in
+// passing: each block of output channels as it is needed, so that they never leave the cache of
+// the thread. Nothing of the size of the whole input is ever stored. A block is a stretch of the
+// sequence of all tiles of a group, of several images where these are small, so blocks are even and
+// small maps fill the register tile.
 //
 // F(4x4, 3x3) needs a quarter of the multiplications of a direct sum, F(2x2, 3x3) 4/9; transforms
 // cost as much as the multiplications of about 28 input and 28 output channels. Measured against
@@ -42,12 +44,13 @@ struct WinogradTask {
   const T* x;
   T* y;
   const T* bias;     // of the group; null without
-  const T* weights;  // packed, of the group
+  const T* weights;  // of the group: packed, or as they are where `own` is set
   Range tiles;
   Index depth_blocks;  // vectors of input channels, all depth taps
   WinogradScratch size;
   T *input, *columns, *transformed, *products, *outputs;
-  Reg watch;  // becomes NaN with the first sum that is not finite
+  T *turned, *own;  // place for one block of weights; null when they were packed in phase 0
+  Reg watch;        // becomes NaN with the first sum that is not finite
 
   template <class Visit>
   void each_run(Visit visit) const {
@@ -273,11 +276,19 @@ struct WinogradTask {
     }
   }
 
+  void pack(const WinogradWeights& packed, Index block) const {
+    for (Index first = 0; first < p.group_in(); first += W) {
+      pack_winograd_block<T, MH, MW>(p, grid, packed, weights, block, first,
+                                     smaller(W, p.group_in() - first), turned, own);
+    }
+  }
+
   void run(const WinogradWeights& packed, Range blocks) {
     transform_input();
     for (Index block = blocks.lo; block < blocks.hi; ++block) {
       const Index vectors = packed.block_vectors(block), pitch = packed.point_size(block);
-      const T* block_weights = weights + packed.block_offset(block);
+      const T* block_weights = own == nullptr ? weights + packed.block_offset(block) : own;
+      if (own != nullptr) pack(packed, block);
       if (vectors == 2) {
         multiply<2>(block_weights, pitch);
       } else {
@@ -303,6 +314,7 @@ static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index in
   index /= plan.channel_parts;
   const Index tile_blocks = ceil_div(grid.total(), plan.block_cols);
   const Index block = index % tile_blocks, group = index / tile_blocks;
+  const bool in_passing = plan.tasks[0] == 0;
   const Range tiles{grid.total() * block / tile_blocks, grid.total() * (block + 1) / tile_blocks};
   WinogradTask<T, MH, MW> task{
       p,
@@ -310,10 +322,13 @@ static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index in
       static_cast<const T*>(job.x) + group * p.group_in() * p.x.channel,
       static_cast<T*>(job.y) + group * p.group_out() * p.y.channel,
       job.bias == nullptr ? nullptr : static_cast<const T*>(job.bias) + group * p.group_out(),
-      reinterpret_cast<const T*>(job.shared) + group * packed.size(),
+      in_passing ? static_cast<const T*>(job.w) + weight_origin(p, group)
+                 : reinterpret_cast<const T*>(job.shared) + group * packed.size(),
       tiles,
       p.kernel[0] * ceil_div(p.group_in(), Vt::width),
       winograd_scratch(p, grid, Vt::width, plan.block_cols),
+      nullptr,
+      nullptr,
       nullptr,
       nullptr,
       nullptr,
@@ -325,6 +340,10 @@ static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index in
   task.transformed = carver.take<T>(task.size.transformed);
   task.products = carver.take<T>(task.size.products);
   task.outputs = carver.take<T>(task.size.outputs);
+  if (in_passing) {
+    task.turned = carver.take<T>(winograd_turned(p, Vt::width));
+    task.own = carver.take<T>(packed.points * packed.point_size(0));
+  }
   task.run(packed, share(packed.blocks(), 1, part, plan.channel_parts));
   if (Vt::any_nan(task.watch)) {
     __atomic_store_n(job.declined, static_cast<unsigned char>(1), __ATOMIC_RELAXED);

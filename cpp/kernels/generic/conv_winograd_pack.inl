@@ -80,24 +80,20 @@ static inline void transform_winograd_weight(const T* from, bool flip, T* to, In
   }
 }
 
+// Weights of one block of output channels, input channels `first` to `first + channels` (at most a
+// vector), to the block's place `to`.
 template <class T, int MH, int MW>
-static void pack_winograd_task(const ConvJob& job, const WinogradGrid& grid,
-                               const WinogradWeights& packed, Index index, T* turned) {
+static void pack_winograd_block(const ConvProblem& p, const WinogradGrid& grid,
+                                const WinogradWeights& packed, const T* w, Index block, Index first,
+                                Index channels, T* turned, T* to) {
   constexpr int W = Vec<T>::width;
-  const ConvProblem& p = *job.problem;
-  const Index channel_blocks = ceil_div(p.group_in(), W);
-  const Index first = index % channel_blocks * W;
-  const Index channels = smaller(W, p.group_in() - first);
-  index /= channel_blocks;
-  const Index block = index % packed.blocks(), group = index / packed.blocks();
   const Index vectors = packed.block_vectors(block), pitch = packed.point_size(block);
   const Index slice = p.kernel[1] * p.kernel[2];
-  const T* w = static_cast<const T*>(job.w) + weight_origin(p, group) + first * weight_in_stride(p);
-  T* to = reinterpret_cast<T*>(job.shared) + group * packed.size() + packed.block_offset(block);
   for (Index v = 0; v < vectors; ++v) {
     const Index k = (block * 2 + v) * W;
     const int count = static_cast<int>(smaller(W, p.group_out() - k));
-    load_winograd_weights(p, w + k * weight_out_stride(p), count, channels, turned);
+    load_winograd_weights(p, w + k * weight_out_stride(p) + first * weight_in_stride(p), count,
+                          channels, turned);
     for (Index c = 0; c < channels; ++c) {
       for (Index z = 0; z < grid.depth.taps; ++z) {
         const Index tap = grid.depth.tap0 + z * grid.depth.tap_step;
@@ -107,6 +103,21 @@ static void pack_winograd_task(const ConvJob& job, const WinogradGrid& grid,
       }
     }
   }
+}
+
+template <class T, int MH, int MW>
+static void pack_winograd_task(const ConvJob& job, const WinogradGrid& grid,
+                               const WinogradWeights& packed, Index index, T* turned) {
+  constexpr int W = Vec<T>::width;
+  const ConvProblem& p = *job.problem;
+  const Index channel_blocks = ceil_div(p.group_in(), W);
+  const Index first = index % channel_blocks * W;
+  index /= channel_blocks;
+  const Index block = index % packed.blocks(), group = index / packed.blocks();
+  pack_winograd_block<T, MH, MW>(
+      p, grid, packed, static_cast<const T*>(job.w) + weight_origin(p, group), block, first,
+      smaller(W, p.group_in() - first), turned,
+      reinterpret_cast<T*>(job.shared) + group * packed.size() + packed.block_offset(block));
 }
 
 // Phase 0: task = (group, block of output channels, vector of input channels).

@@ -1,0 +1,106 @@
+"""Compiled networks: what is folded and fused, and that it changes nothing but rounding."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from layer_cases import CASES, Case, random_state
+
+from fastconv import nn
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_layer_compiles(case: Case, memory_format: str) -> None:
+    net = random_state(case.ours()).eval()
+    x = np.random.default_rng(1).standard_normal(case.shape).astype(np.float32)
+    fast = nn.compile(net, x.shape, memory_format=memory_format)
+    y = fast(x)
+    assert not np.shares_memory(x, y) or case.type in ("Flatten", "Identity")
+    np.testing.assert_allclose(y, net(x), rtol=1e-5, atol=1e-5)
+
+
+FOLDED = {
+    "conv": (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), (2, 3, 6, 7), "conv2d"),
+    "grouped": (
+        nn.Conv2d(4, 6, 3, groups=2, bias=False),
+        nn.BatchNorm2d(6),
+        (2, 4, 6, 7),
+        "conv2d",
+    ),
+    "signal": (nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4), (2, 3, 9), "conv1d"),
+    "volume": (nn.Conv3d(3, 4, 2), nn.BatchNorm3d(4), (2, 3, 3, 4, 5), "conv3d"),
+    "transposed": (
+        nn.ConvTranspose2d(4, 6, 3, stride=2, groups=2),
+        nn.BatchNorm2d(6, affine=False),
+        (2, 4, 3, 4),
+        "conv_transpose2d",
+    ),
+    "dense": (nn.Linear(3, 4), nn.BatchNorm1d(4), (5, 3), "linear"),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", FOLDED)
+def test_batch_norm_and_activation_become_part_of_the_layer(name: str, dtype: type) -> None:
+    layer, norm, shape, kind = FOLDED[name]
+    net = random_state(nn.Sequential(layer, norm, nn.Hardswish())).eval().astype(dtype)
+    fast = nn.compile(net)
+    assert repr(fast) == f"CompiledNetwork(\n  {kind} + batch norm + hardswish\n)"
+    x = np.random.default_rng(1).standard_normal(shape).astype(dtype)
+    np.testing.assert_allclose(fast(x), net(x), rtol=1e-5, atol=1e-5)
+    if dtype is np.float64:
+        np.testing.assert_allclose(fast(x), net(x), rtol=1e-12, atol=1e-12)
+
+
+def test_what_cannot_be_folded_runs_as_it_is() -> None:
+    class Own(nn.ReLU):
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return self.keep(x + 1, x)
+
+    net = random_state(
+        nn.Sequential(
+            nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4),
+            nn.LeakyReLU(0.3), Own(), nn.Tanh(), nn.Dropout(), nn.Softmax(1),
+            nn.Residual(nn.Identity()), nn.Residual(nn.Conv2d(4, 4, 1), nn.Identity()), nn.SiLU(),
+        )
+    ).eval()  # fmt: skip
+    fast = nn.compile(net)
+    assert repr(fast).split("\n  ")[1:-1][:7] == [
+        "batch norm", "conv2d + relu", "batch norm", "LeakyReLU", "Own", "tanh", "Softmax",
+    ]  # fmt: skip
+    x = np.random.default_rng(1).standard_normal((2, 3, 5, 5)).astype(np.float32)
+    before = x.copy()
+    np.testing.assert_allclose(fast(x), net(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_later_training_does_not_change_a_compiled_network() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.LayerNorm(4), nn.Linear(4, 2)).eval()
+    x = np.random.default_rng(1).standard_normal((1, 1, 6, 6)).astype(np.float32)
+    fast = nn.compile(net, x.shape)
+    before = fast(x)
+    for parameter in net.parameters():
+        parameter.data += 1
+    np.testing.assert_array_equal(fast(x), before)
+    np.testing.assert_array_equal(nn.compile(net)(x), nn.compile(net, x.shape)(x))
+
+
+def test_many_shapes_and_many_threads() -> None:
+    net = random_state(nn.Sequential(nn.Conv2d(2, 3, 3), nn.Sigmoid(), nn.Softmax(1))).eval()
+    fast = nn.compile(net)
+    rng = np.random.default_rng(1)
+    inputs = [rng.standard_normal((1, 2, 3 + i % 12, 5)).astype(np.float32) for i in range(60)]
+    expected = [net(x) for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for y, wanted in zip(pool.map(fast, inputs), expected, strict=True):
+            np.testing.assert_allclose(y, wanted, rtol=1e-5)
+
+
+def test_compiling_needs_inference_mode_everywhere() -> None:
+    net = nn.Sequential(nn.Linear(2, 2)).eval()
+    net[0].train()
+    with pytest.raises(ValueError, match="inference mode"):
+        nn.compile(net)
