@@ -5,6 +5,7 @@
 #include "bind_errors.h"
 #include "bindings.h"
 #include "core/fold.h"
+#include "index_view.h"
 #include "tensor.h"
 
 namespace fastconv::bind {
@@ -134,47 +135,6 @@ PyObject* fold(PyObject*, PyObject* const* args, Py_ssize_t count) {
   });
 }
 
-// An int64 array of the shape of x; strides in elements.
-struct IndexView {
-  py::array owner;
-  const Index* data;
-  Index strides[kMostDims];
-};
-
-IndexView view_indices(PyObject* object, const ArrayView& x) {
-  if (!py::isinstance<py::array>(object)) {
-    fail(ErrorKind::type, std::string("indices must be a NumPy array, got ") +
-                              Py_TYPE(object)->tp_name + "; pass what return_indices=True gave");
-  }
-  if (is_masked(object)) {
-    fail(ErrorKind::type,
-         "indices is a masked array; a mask has no meaning here: pass indices.filled(0)");
-  }
-  IndexView view{py::reinterpret_borrow<py::array>(object), nullptr, {}};
-  const py::dtype dtype = view.owner.dtype();
-  if (dtype.kind() != 'i' || dtype.itemsize() != sizeof(Index) || dtype.byteorder() == '>') {
-    fail(ErrorKind::dtype, "indices must be int64, got " + py::cast<std::string>(py::str(dtype)) +
-                               "; convert it with indices.astype(numpy.int64)");
-  }
-  bool same = view.owner.ndim() == x.ndim;
-  for (int i = 0; same && i < x.ndim; ++i) same = view.owner.shape(i) == x.shape[i];
-  if (!same) {
-    fail(ErrorKind::shape, "indices must have the shape of x, " + x.shape_text() + ", got " +
-                               py::cast<std::string>(py::str(view.owner.attr("shape"))) +
-                               "; pass the indices that came with x from max pooling");
-  }
-  bool aligned = (view.owner.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
-  for (int i = 0; i < x.ndim; ++i) {
-    aligned = aligned && view.owner.strides(i) % py::ssize_t{sizeof(Index)} == 0;
-  }
-  if (!aligned) view.owner = view.owner.attr("copy")();
-  for (int i = 0; i < x.ndim; ++i) {
-    view.strides[i] = view.owner.strides(i) / static_cast<Index>(sizeof(Index));
-  }
-  view.data = static_cast<const Index*>(view.owner.data());
-  return view;
-}
-
 Index unpooled_size(Index in, Index kernel, Index stride, Index lo, Index hi) {
   return (in - 1) * stride - lo - hi + kernel;
 }
@@ -227,7 +187,7 @@ PyObject* max_unpool(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const int rank = static_cast<int>(parse_int(args[kUnpoolRank], "rank"));
     const ArrayView x = view_array(args[kUnpoolX], "x");
     const TensorShape shape = tensor_shape(x, rank, "max_unpool" + std::to_string(rank) + "d");
-    const IndexView indices = view_indices(args[kIndices], x);
+    const IndexView indices = view_indices(args[kIndices], x, "x");
     const Axes kernel = parse_axes(args[kUnpoolKernelSize], "kernel_size", rank, 1);
     const Axes stride = is_default_stride(args[kUnpoolStride])
                             ? kernel

@@ -1,11 +1,9 @@
 // Pooling: NumPy arrays and options to a PoolProblem, and the call.
-#include "arguments.h"
 #include "bind_errors.h"
 #include "bindings.h"
 #include "core/config.h"
 #include "core/parallel.h"
-#include "core/pool.h"
-#include "tensor.h"
+#include "pool_call.h"
 
 namespace fastconv::bind {
 namespace {
@@ -36,31 +34,6 @@ enum AdaptiveArgument {
   kAdaptiveOut,
   kAdaptiveArguments
 };
-
-struct PoolCall {
-  PoolProblem problem;
-  ArrayView x;
-  TensorShape shape;
-};
-
-PoolCall read_input(PyObject* rank, PyObject* kind, PyObject* x, bool adaptive) {
-  PoolCall call;
-  PoolProblem& p = call.problem;
-  p.rank = static_cast<int>(parse_int(rank, "rank"));
-  p.kind = static_cast<PoolKind>(parse_int(kind, "kind"));
-  p.adaptive = adaptive;
-  call.x = view_array(x, "x");
-  p.dtype = call.x.dtype;
-  const std::string prefix = adaptive ? "adaptive " : "";
-  call.shape =
-      tensor_shape(call.x, p.rank,
-                   prefix + std::to_string(p.rank) + "-D " + pool_kind_name(p.kind) + " pooling");
-  p.batch = call.shape.batch;
-  p.channels = call.shape.channels;
-  p.in = call.shape.spatial;
-  p.x = tensor_strides(call.x.strides, call.shape.unbatched, p.rank);
-  return call;
-}
 
 PyObject* finish(PoolCall& call, PyObject* out) {
   PoolProblem& p = call.problem;
@@ -103,60 +76,21 @@ PyObject* finish(PoolCall& call, PyObject* out) {
 PyObject* pool(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return guarded([&]() -> PyObject* {
     check_argument_count(count, kPoolArguments);
-    PoolCall call = read_input(args[kRank], args[kKind], args[kX], false);
-    PoolProblem& p = call.problem;
-    p.kernel = parse_axes(args[kKernelSize], "kernel_size", p.rank, 1);
-    p.stride = is_default_stride(args[kStride]) ? p.kernel
-                                                : parse_axes(args[kStride], "stride", p.rank, 1);
-    p.dilation = parse_axes(args[kDilation], "dilation", p.rank, 1);
-    const Padding padding =
-        parse_padding(args[kPadding], p.rank, p.kernel, p.stride, p.dilation, true);
-    p.pad_lo = padding.lo;
-    p.pad_hi = padding.hi;
-    p.ceil_mode = parse_bool(args[kCeilMode], "ceil_mode");
-    p.with_indices = parse_bool(args[kReturnIndices], "return_indices");
-    p.count_include_pad = parse_bool(args[kCountIncludePad], "count_include_pad");
-    if (args[kDivisorOverride] != Py_None) {
-      p.divisor_override = parse_int(args[kDivisorOverride], "divisor_override");
-      if (p.divisor_override == 0) {
-        fail(ErrorKind::value,
-             "divisor_override must not be 0; pass None to divide by the window size");
-      }
-    }
-    p.norm = parse_double(args[kNormType], "norm_type");
-    check(infer_pool_output(p));
+    PoolCall call = parse_pool(
+        args[kRank], args[kKind], args[kX],
+        {args[kKernelSize], args[kStride], args[kPadding], args[kDilation], args[kCeilMode],
+         args[kCountIncludePad], args[kDivisorOverride], args[kNormType]});
+    call.problem.with_indices = parse_bool(args[kReturnIndices], "return_indices");
     return finish(call, args[kOut]);
   });
-}
-
-// An int or None, or one of them per axis.
-Axes parse_output_size(PyObject* object, const PoolProblem& p) {
-  if (object == Py_None) return p.in;
-  if (!PyTuple_Check(object) && !PyList_Check(object)) {
-    return parse_axes(object, "output_size", p.rank, 1);
-  }
-  const py::tuple items = items_of(object);
-  const Py_ssize_t count = PyTuple_GET_SIZE(items.ptr());
-  if (count != p.rank) {
-    fail(ErrorKind::shape, "output_size must have one entry per spatial axis (" +
-                               std::to_string(p.rank) + "), got " + std::to_string(count) +
-                               "; pass a single int or None, or one per axis");
-  }
-  Axes out = p.in;
-  for (int a = kAxes - p.rank; a < kAxes; ++a) {
-    PyObject* item = PyTuple_GET_ITEM(items.ptr(), a - (kAxes - p.rank));
-    if (item != Py_None) out[a] = parse_int(item, "output_size");
-  }
-  return out;
 }
 
 PyObject* adaptive_pool(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return guarded([&]() -> PyObject* {
     check_argument_count(count, kAdaptiveArguments);
-    PoolCall call = read_input(args[kAdaptiveRank], args[kAdaptiveKind], args[kAdaptiveX], true);
-    PoolProblem& p = call.problem;
-    p.with_indices = parse_bool(args[kAdaptiveReturnIndices], "return_indices");
-    p.out = parse_output_size(args[kOutputSize], p);
+    PoolCall call = parse_adaptive_pool(args[kAdaptiveRank], args[kAdaptiveKind], args[kAdaptiveX],
+                                        args[kOutputSize]);
+    call.problem.with_indices = parse_bool(args[kAdaptiveReturnIndices], "return_indices");
     return finish(call, args[kAdaptiveOut]);
   });
 }

@@ -10,6 +10,7 @@ using FastFunction = PyObject* (*)(PyObject* self, PyObject* const* args, Py_ssi
 
 void add_fast_function(py::module_& m, const char* name, FastFunction function, const char* doc);
 
+void bind_activation(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_fold(py::module_& m);
 void bind_gradient(py::module_& m);
@@ -17,6 +18,7 @@ void bind_image(py::module_& m);
 void bind_info(py::module_& m);
 void bind_plan(py::module_& m);
 void bind_pool(py::module_& m);
+void bind_pool_gradient(py::module_& m);
 void bind_precision(py::module_& m);
 void bind_tune(py::module_& m);
 

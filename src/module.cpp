@@ -31,6 +31,8 @@ PYBIND11_MODULE(_core, m) {
   bind::bind_tune(m);
   bind::bind_image(m);
   bind::bind_pool(m);
+  bind::bind_pool_gradient(m);
   bind::bind_fold(m);
+  bind::bind_activation(m);
   bind::bind_info(m);
 }

@@ -50,6 +50,16 @@ struct ChannelSums {
   void* to;  // contiguous
 };
 
+// An activation of `count` elements without gaps, or, where `grad` is not null, its gradient.
+struct ActivationJob {
+  Activation activation;
+  Index count;
+  const void* x;
+  const void* grad;
+  void* to;
+};
+inline constexpr Index kActivationBlock = 4096;  // elements of a task
+
 // Both see a `const ConvJob*` / `const PoolJob*` as context: see Phase in parallel.h.
 using TaskFunction = void (*)(const void* job, Index begin, Index end, std::byte* scratch);
 
@@ -86,6 +96,10 @@ struct DTypeTable {
   // Sums over images and pixels of each channel, a ChannelSums as context: tasks are channels, or
   // as many as a vector has where these lie side by side.
   TaskFunction channel_sums = nullptr;
+  TaskFunction activation = nullptr;  // an ActivationJob as context
+  // Gradient of average pooling, a SpreadJob (core/pool_gradient.h) as context: tasks are planes,
+  // and input rows.
+  TaskFunction spread_planar = nullptr, spread_channels_last = nullptr;
   // Of 16-bit types, null for others: to[i] = from[i*step], and to[i*step] = from[i] rounded to
   // nearest even.
   void (*widen)(float* to, const void* from, Index step, Index count) = nullptr;

@@ -1,5 +1,25 @@
 """Every operator, with names, argument order and defaults of ``torch.nn.functional``."""
 
+from fastconv._activation import (
+    activation,
+    activation_backward,
+)
+from fastconv._adaptive_pool_backward import (
+    adaptive_avg_pool1d_backward,
+    adaptive_avg_pool2d_backward,
+    adaptive_avg_pool3d_backward,
+    adaptive_max_pool1d_backward,
+    adaptive_max_pool2d_backward,
+    adaptive_max_pool3d_backward,
+)
+from fastconv._avg_pool_backward import (
+    avg_pool1d_backward,
+    avg_pool2d_backward,
+    avg_pool3d_backward,
+    lp_pool1d_backward,
+    lp_pool2d_backward,
+    lp_pool3d_backward,
+)
 from fastconv._conv import (
     conv1d,
     conv2d,
@@ -18,6 +38,14 @@ from fastconv._conv_backward import (
 )
 from fastconv._fold import fold, unfold
 from fastconv._image import convolve2d, correlate2d
+from fastconv._max_pool_backward import (
+    max_pool1d_backward,
+    max_pool2d_backward,
+    max_pool3d_backward,
+    min_pool1d_backward,
+    min_pool2d_backward,
+    min_pool3d_backward,
+)
 from fastconv._pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -41,17 +69,33 @@ from fastconv._pool import (
     min_pool2d,
     min_pool3d,
 )
+from fastconv._unpool_backward import (
+    max_unpool1d_backward,
+    max_unpool2d_backward,
+    max_unpool3d_backward,
+)
 
 __all__ = [
+    "activation",
+    "activation_backward",
     "adaptive_avg_pool1d",
+    "adaptive_avg_pool1d_backward",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
     "adaptive_avg_pool3d",
+    "adaptive_avg_pool3d_backward",
     "adaptive_max_pool1d",
+    "adaptive_max_pool1d_backward",
     "adaptive_max_pool2d",
+    "adaptive_max_pool2d_backward",
     "adaptive_max_pool3d",
+    "adaptive_max_pool3d_backward",
     "avg_pool1d",
+    "avg_pool1d_backward",
     "avg_pool2d",
+    "avg_pool2d_backward",
     "avg_pool3d",
+    "avg_pool3d_backward",
     "conv1d",
     "conv1d_backward",
     "conv2d",
@@ -68,16 +112,28 @@ __all__ = [
     "correlate2d",
     "fold",
     "lp_pool1d",
+    "lp_pool1d_backward",
     "lp_pool2d",
+    "lp_pool2d_backward",
     "lp_pool3d",
+    "lp_pool3d_backward",
     "max_pool1d",
+    "max_pool1d_backward",
     "max_pool2d",
+    "max_pool2d_backward",
     "max_pool3d",
+    "max_pool3d_backward",
     "max_unpool1d",
+    "max_unpool1d_backward",
     "max_unpool2d",
+    "max_unpool2d_backward",
     "max_unpool3d",
+    "max_unpool3d_backward",
     "min_pool1d",
+    "min_pool1d_backward",
     "min_pool2d",
+    "min_pool2d_backward",
     "min_pool3d",
+    "min_pool3d_backward",
     "unfold",
 ]

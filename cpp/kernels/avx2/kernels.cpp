@@ -3,6 +3,7 @@
 #include "vec.h"
 
 #include "core/grid.h"
+#include "core/pool_gradient.h"
 #include "core/pool_layout.h"
 #include "core/subpixel.h"
 #include "core/unit.h"

@@ -126,9 +126,14 @@ static inline typename Vec<T>::Reg hyperbolic_tangent(typename Vec<T>::Reg x) {
   return V::nan_select(x, x, V::less_select(number, zero, V::sub(zero, y), y));
 }
 
-// x Phi(x), Phi the normal distribution: the exact form that torch calls approximate="none".
+// The normal distribution Phi(x), and exp(-x^2/2).
 template <class T>
-static inline typename Vec<T>::Reg gelu(typename Vec<T>::Reg x) {
+struct Normal {
+  typename Vec<T>::Reg cumulative, bell;
+};
+
+template <class T>
+static inline Normal<T> normal(typename Vec<T>::Reg x) {
   using V = Vec<T>;
   using C = SmoothConstants<T>;
   const typename V::Reg zero = V::zero(), one = V::set(T(1));
@@ -147,7 +152,13 @@ static inline typename Vec<T>::Reg gelu(typename Vec<T>::Reg x) {
   const typename V::Reg u = V::div(V::sub(z, k), V::add(z, k));
   const typename V::Reg weight = V::div(C::tail(u), V::fma(z, V::set(T(4)), V::set(T(2))));
   const typename V::Reg tail = V::mul(bell, weight);
-  return V::mul(x, V::less_select(x, zero, tail, V::sub(one, tail)));
+  return {V::less_select(x, zero, tail, V::sub(one, tail)), bell};
+}
+
+// x Phi(x): the exact form that torch calls approximate="none".
+template <class T>
+static inline typename Vec<T>::Reg gelu(typename Vec<T>::Reg x) {
+  return Vec<T>::mul(x, normal<T>(x).cumulative);
 }
 
 template <class T>

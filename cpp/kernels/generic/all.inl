@@ -38,6 +38,8 @@
 #include "channel_sums.inl"
 #include "pool_planar.inl"
 #include "pool_channels_last.inl"
+#include "pool_spread.inl"
+#include "activation_rows.inl"
 #include "fma_chain.inl"
 #include "convert.inl"
 #include "unit_table.inl"

@@ -10,6 +10,9 @@ constexpr void add_gradients(DTypeTable& table) {
   table.weights[static_cast<int>(WeightFamily::depthwise_last)] = weights_depthwise_last<T>;
   table.add_weights = add_weights<T>;
   table.channel_sums = sum_channels<T>;
+  table.activation = activation_rows<T>;
+  table.spread_planar = spread_planar<T>;
+  table.spread_channels_last = spread_channels_last<T>;
 }
 
 template <class T>

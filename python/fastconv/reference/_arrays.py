@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv.errors import DTypeError
+from fastconv._arguments import Ints
+from fastconv.errors import DTypeError, ShapeError
 
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
@@ -26,3 +27,14 @@ def as_float64(name: str, value: Any) -> Float64Array:
 def batched(x: Float64Array, rank: int) -> Float64Array:
     """``x`` as (N, C, *spatial)."""
     return x if x.ndim == rank + 2 else x[np.newaxis]
+
+
+def output_gradient(grad_output: Any, shape: Ints) -> Float64Array:
+    """``grad_output`` in float64, if it has the shape of the result."""
+    grad = as_float64("grad_output", grad_output)
+    if grad.shape != shape:
+        raise ShapeError(
+            f"grad_output must have the shape of the result, {shape}, got {grad.shape}; "
+            "pass the gradient of that, and the options that it was computed with"
+        )
+    return grad

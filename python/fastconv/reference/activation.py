@@ -16,6 +16,11 @@ LEAKY_SLOPE = 0.01
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
+def erfc(x: Float64Array) -> Float64Array:
+    """Complementary error function."""
+    return np.asarray(_erfc(x), np.float64)
+
+
 def relu(x: Any) -> Float64Array:
     """max(x, 0)."""
     return np.maximum(as_float64("x", x), 0.0)
@@ -57,9 +62,8 @@ def gelu(x: Any) -> Float64Array:
     Phi(x) = erfc(-x / sqrt 2) / 2, which keeps its digits where 1 + erf would cancel.
     """
     values = as_float64("x", x)
-    erfc = np.asarray(_erfc(-values / math.sqrt(2.0)), np.float64)
     with np.errstate(invalid="ignore"):
-        return 0.5 * values * erfc
+        return 0.5 * values * erfc(-values / math.sqrt(2.0))
 
 
 def hardswish(x: Any) -> Float64Array:

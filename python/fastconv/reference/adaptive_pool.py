@@ -73,7 +73,8 @@ def adaptive_max_pool3d(x: Any, output_size: Any, return_indices: bool = False) 
     return _adaptive_max(3, x, output_size, return_indices)
 
 
-def _windows(output: Ints, in_sizes: Ints, out_sizes: Ints) -> Positions:
+def adaptive_windows(output: Ints, in_sizes: Ints, out_sizes: Ints) -> Positions:
+    """Slices of the input that belong to one output."""
     return tuple(
         slice(o * n // m, -(-(o + 1) * n // m))
         for o, n, m in zip(output, in_sizes, out_sizes, strict=True)
@@ -86,7 +87,7 @@ def _adaptive_avg(rank: int, x: Any, output_size: Any) -> Float64Array:
     in_sizes, out_sizes = x.shape[-rank:], shape[-rank:]
     y = np.empty(shape)
     for output in np.ndindex(*out_sizes):
-        window = x[(..., *_windows(output, in_sizes, out_sizes))]
+        window = x[(..., *adaptive_windows(output, in_sizes, out_sizes))]
         y[(..., *output)] = window.mean(axis=tuple(range(-rank, 0)))
     return y
 
@@ -100,7 +101,7 @@ def _adaptive_max(rank: int, x: Any, output_size: Any, return_indices: bool) -> 
     values = np.empty((*xs.shape[:2], *out_sizes))
     indices = np.empty(values.shape, np.int64)
     for output in np.ndindex(*out_sizes):
-        span = _windows(output, in_sizes, out_sizes)
+        span = adaptive_windows(output, in_sizes, out_sizes)
         elements = positions[span].size
         window = xs[(..., *span)].reshape(*xs.shape[:2], elements)
         winner = _winner(window)

@@ -145,10 +145,12 @@ def _avg_pool(
         sums[(..., *tap.outputs)] += xs[(..., *tap.inputs)]
     if divisor_override is not None:
         return (sums / divisor_override).reshape(shape)
-    return (sums / _counts(window, in_sizes, out_sizes, count_include_pad)).reshape(shape)
+    return (sums / window_counts(window, in_sizes, out_sizes, count_include_pad)).reshape(shape)
 
 
-def _counts(window: Window, in_sizes: Ints, out_sizes: Ints, include_pad: bool) -> Float64Array:
+def window_counts(
+    window: Window, in_sizes: Ints, out_sizes: Ints, include_pad: bool
+) -> Float64Array:
     """Elements that each window averages: of the padded input, or of the input alone."""
     if include_pad:
         unpadded = ((0, 0),) * len(in_sizes)

@@ -19,8 +19,7 @@ import numpy as np
 from fastconv._arguments import Ints
 from fastconv._shape_rules import conv_shape, conv_transpose_shape
 from fastconv._window import Tap, Window, conv_window, transposed_window
-from fastconv.errors import ShapeError
-from fastconv.reference._arrays import Float64Array, as_float64, batched
+from fastconv.reference._arrays import Float64Array, as_float64, batched, output_gradient
 from fastconv.reference.conv import mix_channels, split_groups
 
 Gradients = tuple[Float64Array | None, Float64Array | None, Float64Array | None]
@@ -215,15 +214,8 @@ def _backward(
     bias: bool,
     wanted: Collection[str],
 ) -> Gradients:
-    grad, x, weight = (
-        as_float64(name, value)
-        for name, value in (("grad_output", grad_output), ("x", x), ("weight", weight))
-    )
-    if grad.shape != shape:
-        raise ShapeError(
-            f"grad_output must have the shape of the result, {shape}, got {grad.shape}; pass the "
-            "gradient of that result and the options that it was computed with"
-        )
+    grad = output_gradient(grad_output, shape)
+    x, weight = as_float64("x", x), as_float64("weight", weight)
     grads, xs = batched(grad, rank), batched(x, rank)
     channels = weight.shape[1] * groups if transposed else weight.shape[0]
     sums = grads.sum(axis=(0, *range(2, rank + 2))) if grad.size else np.zeros(channels)
