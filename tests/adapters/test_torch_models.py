@@ -156,6 +156,11 @@ def test_what_is_left_alone_and_why():
     assert len(meta.skipped) == 2
 
 
+def test_the_rule_takes_less_in_training_mode():
+    swapped = {one.name for one in ft.accelerate(network().train()).swapped}
+    assert swapped == {"3", "5"}
+
+
 def test_a_single_layer_can_be_the_model():
     layer = nn.MaxPool2d(2)
     report = ft.accelerate(layer)
@@ -278,7 +283,7 @@ def test_a_plan_serves_no_gradient_and_its_errors_are_those_of_the_call():
         layer(x.double())
 
 
-def losses(model, steps=12):
+def losses(model, steps=6):
     torch.manual_seed(1)
     x, target = torch.randn(8, 3, 16, 16, dtype=torch.float64), torch.randint(0, 10, (8,))
     optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
@@ -293,18 +298,18 @@ def losses(model, steps=12):
 
 
 def test_training_gives_the_same_loss_curve():
-    model = network().double()
+    model = network().double().eval()
     swapped = copy.deepcopy(model)
     assert len(ft.accelerate(swapped).swapped) == 5
     expected, actual = losses(model.train()), losses(swapped.train())
-    assert expected[-1] < 0.5 * expected[0]
+    assert expected[-1] < 0.9 * expected[0]
     torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compiles_without_a_break(backend):
     torch._dynamo.reset()
-    model = network()
+    model = network().eval()
     ft.accelerate(model)
     layers = model if backend == "aot_eager" else model[3:7]
     shape = (2, 3, 16, 16) if backend == "aot_eager" else (2, 16, 16, 16)

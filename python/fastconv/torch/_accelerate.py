@@ -36,7 +36,8 @@ def accelerate(
         model: Any module on the CPU; a single layer too.
         filter_fn: Called with each candidate and its name; False leaves the layer alone.
         measure: Time each layer both ways, forward alone in eval mode and forward with backward in
-            training mode, and take the faster. Without, a rule decides (docs/torch.md).
+            training mode, and take the faster. Without, a rule decides, which takes less of a
+            model in training mode (docs/torch.md).
         example_input: Input of the model to measure with, or a tuple of its positional arguments.
 
     Returns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 
@@ -14,7 +14,7 @@ from fastconv.torch._conv_ops import conv, conv_op
 from fastconv.torch._dispatch import is_plain, overridable
 from fastconv.torch._tensors import check_like, check_tensor
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 PerAxis = int | tuple[int, ...]
 PaddingLike = int | tuple[int, ...] | tuple[tuple[int, int], ...] | Literal["same", "valid"]
 
@@ -81,7 +81,7 @@ def _convolve(
 
 def _autocast(tensor: Any) -> Any:
     """Cast as ``torch.autocast`` does for the convolutions of torch."""
-    if isinstance(tensor, Tensor) and tensor.dtype == torch.float32:
+    if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float32:
         return tensor.to(torch.get_autocast_dtype("cpu"))
     return tensor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -14,7 +14,7 @@ from fastconv.torch._library import define, pairwise
 from fastconv.torch._tensors import as_array, as_tensor, empty_result, laid_out
 
 Ints = Sequence[int]
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 # What a convolution is, besides its tensors: padding before and after each axis in turn.
 _OPTIONS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -14,7 +14,7 @@ from fastconv.torch._conv import PaddingLike, PerAxis
 from fastconv.torch._dispatch import is_plain, overridable
 from fastconv.torch._tensors import check_tensor
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 Options = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -14,7 +14,7 @@ from fastconv.torch._library import define, pairwise
 from fastconv.torch._tensors import as_array, as_tensor
 
 Ints = Sequence[int]
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 _OPTIONS = "SymInt[] kernel_size, SymInt[] dilation, SymInt[] padding, SymInt[] stride"
 

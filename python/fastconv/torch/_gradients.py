@@ -8,6 +8,7 @@ maximum sends its gradient to where it was found (torch's scatter_add).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 
@@ -17,7 +18,7 @@ from fastconv.torch._library import pairwise
 from fastconv.torch._tensors import as_array, as_tensor
 
 Ints = Sequence[int]
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 _ARGUMENTS = ("x", "weight", "bias")

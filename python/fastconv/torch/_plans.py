@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -12,7 +12,7 @@ from fastconv.errors import FastconvError
 from fastconv.torch._dispatch import is_plain
 from fastconv.torch._tensors import as_array, empty_result, is_channels_last
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 # Each plan holds a copy of the weights, so a layer that meets ever new shapes must forget some.
 _MOST_PLANS = 8

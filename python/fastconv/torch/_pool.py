@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -14,8 +14,8 @@ from fastconv.torch._conv import PaddingLike, PerAxis
 from fastconv.torch._dispatch import is_plain, overridable
 from fastconv.torch._tensors import check_tensor
 
-Tensor = torch.Tensor
-Pooled = Tensor | tuple[Tensor, Tensor]
+Tensor: TypeAlias = torch.Tensor
+Pooled: TypeAlias = Tensor | tuple[Tensor, Tensor]
 OutputSize = int | tuple[int | None, ...] | None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -20,7 +20,7 @@ from fastconv.torch._tensors import (
 )
 
 Ints = Sequence[int]
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 _WINDOW = "SymInt[] kernel_size, SymInt[] stride, SymInt[] padding"
 _MAX = f"{_WINDOW}, SymInt[] dilation, bool ceil_mode"

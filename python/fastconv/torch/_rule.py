@@ -1,7 +1,7 @@
 """Which layers torch computes as fast or faster, by rule of thumb.
 
-Rules see the layer alone, not the sizes of its inputs. They were fitted to the grid of layers that
-docs/torch.md shows, and err on the side of leaving layers to torch.
+Rules see the layer and its mode, not the sizes of its inputs. They were fitted to the grid of
+layers that docs/torch.md shows, and err on the side of leaving layers to torch.
 """
 
 from __future__ import annotations
@@ -17,9 +17,23 @@ from fastconv import _core
 _WIDE = 256
 _NARROW = 16
 
+_FASTER_IN_TRAINING = (
+    nn.Conv3d,
+    nn.MaxPool1d,
+    nn.MaxPool2d,
+    nn.MaxPool3d,
+    nn.AvgPool1d,
+    nn.AvgPool2d,
+    nn.AvgPool3d,
+    nn.Unfold,
+    nn.Fold,
+)
+
 
 def torch_is_as_fast(layer: nn.Module) -> str | None:
     """Why a layer is better left to torch, or None."""
+    if layer.training and not isinstance(layer, _FASTER_IN_TRAINING):
+        return "rule: torch trains it as fast; call eval() first if it is for inference"
     if isinstance(layer, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d):
         return _global_average(layer.output_size)
     if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):

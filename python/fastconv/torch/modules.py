@@ -7,7 +7,7 @@ weights once per input shape.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from torch.nn import functional as torch_functional
 from fastconv.torch import functional
 from fastconv.torch._plans import PlanCache
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 PLANS = "_fastconv_plans"
 
@@ -37,7 +37,7 @@ def _planned(
         if plans is not None:
             plans.clear()
         return None
-    if not isinstance(x, Tensor):
+    if not isinstance(x, torch.Tensor):
         return None
     if plans is None:
         plans = layer.__dict__[PLANS] = PlanCache()
