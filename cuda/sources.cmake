@@ -2,9 +2,11 @@
 # (what asks the CUDA runtime), for the tests that run it as host code (tests/cuda/runner).
 set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_conv.cpp
+  cuda/launch/choose_pool.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
   cuda/kernels/conv_direct.cu
-  cuda/kernels/fill.cu)
+  cuda/kernels/fill.cu
+  cuda/kernels/pool.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)
