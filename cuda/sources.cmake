@@ -7,6 +7,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/registry.cpp
   cuda/kernels/conv_direct.cu
   cuda/kernels/fill.cu
-  cuda/kernels/pool.cu)
+  cuda/kernels/pool.cu
+  cuda/kernels/pool_gradient.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)

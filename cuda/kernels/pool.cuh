@@ -44,7 +44,7 @@ __device__ __forceinline__ void store_pooled(const PoolTask& p, const Op (&ops)[
 }
 
 template <class T, class Op, int kVector>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 2)
     pool_outputs(const PoolTask p, const T* __restrict__ x, T* __restrict__ y,
                  Index* __restrict__ indices) {
   const Index thread = static_cast<Index>(blockIdx.x) * kPoolThreads + threadIdx.x;
@@ -80,7 +80,7 @@ __device__ __forceinline__ Op merge_lanes(Op op) {
 
 // A block has kPoolWarps warps, `warps` of them for each output.
 template <class T, class Op>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 2)
     pool_windows(const PoolTask p, int warps, const T* __restrict__ x, T* __restrict__ y,
                  Index* __restrict__ indices) {
   Op* parts = shared_memory<Op>();
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kPoolThreads)
 
 // `blocks`: of 32 channels, per position.
 template <class T, class Op>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 2)
     pool_window_channels(const PoolTask p, const Elements blocks, const T* __restrict__ x,
                          T* __restrict__ y, Index* __restrict__ indices) {
   Op* parts = shared_memory<Op>();

@@ -21,6 +21,23 @@ __device__ __forceinline__ double square_root(double x) {
   return sqrt(x);
 }
 
+// s / c for a count c: the reciprocal and a correction, since the general division has a slow path
+// that costs the loops around it their registers. An infinite s makes the correction NaN.
+__device__ __forceinline__ float quotient(float s, float c) {
+#if defined(__CUDA_ARCH__)
+  float r;
+  asm("rcp.approx.f32 %0, %1;" : "=f"(r) : "f"(c));
+  r = fmaf(fmaf(-c, r, 1.0f), r, r);
+  const float q = s * r, better = fmaf(fmaf(-q, c, s), r, q);
+  return better == better ? better : q;
+#else
+  return s / c;
+#endif
+}
+__device__ __forceinline__ double quotient(double s, double c) {
+  return s / c;
+}
+
 // The windows along one axis, without divisions.
 struct PoolWindows {
   PoolAxis axis;
@@ -171,7 +188,7 @@ __device__ __forceinline__ A pool_divisor(const PoolTask& p, const Place& o,
 template <class A>
 __device__ __forceinline__ A scaled_sum(const PoolTask& p, A sum, A divisor) {
   const A elements = static_cast<A>(p.elements);
-  return divisor == elements ? sum : sum / divisor * elements;
+  return divisor == elements ? sum : quotient(sum, divisor) * elements;
 }
 
 // From what was accumulated to the result.
@@ -183,13 +200,13 @@ __device__ __forceinline__ typename Op::Value pool_result(const PoolTask& p, con
 template <class A>
 __device__ __forceinline__ A pool_result(const PoolTask& p, const Sum<A>& op, const Place& o,
                                          const PoolTaps (&taps)[kAxes]) {
-  return op.value / pool_divisor<A>(p, o, taps);
+  return quotient(op.value, pool_divisor<A>(p, o, taps));
 }
 template <class A>
 __device__ __forceinline__ A pool_result(const PoolTask& p, const PowerSum<A>& op, const Place& o,
                                          const PoolTaps (&taps)[kAxes]) {
   const A divisor = pool_divisor<A>(p, o, taps);
-  if (!p.norms) return op.value / divisor;
+  if (!p.norms) return quotient(op.value, divisor);
   const A sum = scaled_sum(p, op.value, divisor);
   if (p.norm == 1.0) return sum;
   return p.norm == 2.0 ? square_root(sum) : power(sum, A(1) / static_cast<A>(p.norm));
