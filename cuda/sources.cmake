@@ -6,8 +6,11 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
   cuda/kernels/conv_direct.cu
+  cuda/kernels/activations.cu
   cuda/kernels/fill.cu
+  cuda/kernels/fold.cu
   cuda/kernels/pool.cu
-  cuda/kernels/pool_gradient.cu)
+  cuda/kernels/pool_gradient.cu
+  cuda/kernels/unpool.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)
