@@ -27,9 +27,11 @@ constexpr DType element_type<BFloat16>() {
 
 inline constexpr int kSettingCount = sizeof(kSettings) / sizeof(kSettings[0]);
 
-inline bool runs_in(DType dtype, int setting, std::size_t record) {
-  if (dtype == DType::float32) return true;
+inline bool takes_turn(DType dtype, int setting, std::size_t record) {
   return setting == static_cast<int>((record + static_cast<std::size_t>(dtype)) % kSettingCount);
+}
+inline bool runs_in(DType dtype, int setting, std::size_t record) {
+  return dtype == DType::float32 || takes_turn(dtype, setting, record);
 }
 
 // Random numbers are in float32 what the reference was given; 16-bit types would round them.
