@@ -4,7 +4,9 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_conv.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
+  cuda/launch/schedule_gemm.cpp
   cuda/kernels/conv_direct.cu
+  cuda/kernels/conv_gemm.cu
   cuda/kernels/fill.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)
