@@ -5,8 +5,10 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_pool.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
-  cuda/kernels/conv_direct.cu
+  cuda/launch/schedule_gemm.cpp
   cuda/kernels/activations.cu
+  cuda/kernels/conv_direct.cu
+  cuda/kernels/conv_gemm.cu
   cuda/kernels/fill.cu
   cuda/kernels/fold.cu
   cuda/kernels/pool.cu

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "core/fold.h"
+#include "cuda/kernels/axis_walk.cuh"
 #include "cuda/kernels/elements.cuh"
 
 namespace fastconv::cuda {
@@ -48,20 +49,6 @@ inline FoldTask fold_task(const FoldProblem& p, bool windows) {
   for (int i = 0; i < 4; ++i) t.image[i] = p.image[i];
   for (int i = 0; i < 3; ++i) t.columns[i] = p.columns[i];
   return t;
-}
-
-// The first of `taps` elements of a kernel for which `reach` - tap*dilation is a multiple of the
-// stride, or `taps`. Those tap_step further on are the others.
-__device__ __forceinline__ Index first_tap(const Divider& stride, Index taps, Index tap_step,
-                                           Index dilation, Index reach) {
-  const Index rest = stride.divide(reach).remainder;
-  if (dilation == 1) return smaller(rest, taps);
-  Index tap = 0, left = rest;
-  while (left != 0 && tap < taps) {
-    left = stride.divide(left + stride.divisor() - stride.divide(dilation).remainder).remainder;
-    if (++tap == tap_step) return taps;
-  }
-  return tap;
 }
 
 // T is an unsigned integer of the element's size: elements are moved, whatever their bits mean.
