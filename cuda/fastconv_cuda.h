@@ -34,8 +34,11 @@ Status device_traits(int device, DeviceTraits& traits);
 enum class ConvKernel : int {
   direct,         // one thread per output, any problem, boundary and memory layout
   implicit_gemm,  // tiles of output channels x pixels in registers, any layout
+  depthwise_planar,    // one input channel per group, NCHW and any other strides
+  depthwise_channels,  // one channel in and out per group, NHWC
+  filter,              // one input channel per group, boundaries that continue the input
 };
-inline constexpr int kConvKernels = 2;
+inline constexpr int kConvKernels = 5;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {

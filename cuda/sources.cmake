@@ -9,6 +9,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/activations.cu
   cuda/kernels/conv_direct.cu
   cuda/kernels/conv_gemm.cu
+  cuda/kernels/depthwise.cu
   cuda/kernels/fill.cu
   cuda/kernels/fold.cu
   cuda/kernels/pool.cu

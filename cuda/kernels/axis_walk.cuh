@@ -30,7 +30,7 @@ struct WalkAxis {
   Index in = 1, kernel = 1, dilation = 1, pad = 0;
   Index tap_step = 1, at_step = 1;  // from one kernel element and input to the next
   bool transposed = false;
-  Divider stride, by;
+  Divider stride, by, taps;
 
   WalkAxis() = default;
   WalkAxis(const ConvProblem& p, int a)
@@ -44,6 +44,7 @@ struct WalkAxis {
     if (transposed) tap_step = p.stride[a] / common;
     at_step = transposed ? -(p.dilation[a] / common) : p.dilation[a];
     by = Divider(transposed ? -at_step : at_step);
+    taps = Divider(tap_step);
   }
 
   // Of output o, only what lies inside the input.
@@ -62,11 +63,7 @@ struct WalkAxis {
     const Index outside = start >= in ? by.quotient(start - in - at_step) : 0;
     const Index at = start + outside * at_step, tap = first + outside * tap_step;
     if (tap >= kernel || at < 0) return {0, 0, 0};
-    Index count = by.quotient(at) + 1;
-    // Kernel elements that are left; a division only where the axis is strided.
-    Index left = 0;
-    for (Index t = tap; t < kernel && left < count; t += tap_step) ++left;
-    return {tap, at, left};
+    return {tap, at, smaller(by.quotient(at), taps.quotient(kernel - 1 - tap)) + 1};
   }
 };
 

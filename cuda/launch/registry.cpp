@@ -2,12 +2,18 @@
 
 namespace fastconv::cuda {
 
+extern const ConvEntry kConvDepthwiseChannels;
+extern const ConvEntry kConvDepthwisePlanar;
 extern const ConvEntry kConvDirect;
+extern const ConvEntry kConvFilter;
 extern const ConvEntry kConvGemm;
 
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
+    &kConvFilter,
+    &kConvDepthwiseChannels,
+    &kConvDepthwisePlanar,
     &kConvGemm,
     &kConvDirect,
 };
