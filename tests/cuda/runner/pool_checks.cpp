@@ -14,7 +14,9 @@
 namespace fastconv::runner {
 namespace {
 
-// A limit that lets the gradients of some problems take an image at a time, and others all at once.
+// Outputs up to which a kernel with a warp for each is forced, and a limit that lets the gradients
+// of some problems take an image at a time, and others all at once.
+constexpr Index kFewOutputs = 150;
 constexpr std::size_t kWorkspace = std::size_t{4} << 10;
 
 template <class T>
@@ -32,12 +34,14 @@ class CudaPoolCheck {
     problem_.y = problem_.indices = make_layout(output_shape(), setting.y).strides;
   }
 
-  // `costly`: also kernels of which every output takes a warp or more of fibres.
+  // `costly`: also kernels of which every output takes a warp or more of fibres, where these are few.
   void run(const std::string& filter, bool costly) {
     for (int k = 0; k < cuda::kPoolKernels; ++k) {
       const std::string name =
           std::string("pool_") + cuda::pool_kernel_name(static_cast<cuda::PoolKernel>(k));
       if (k != static_cast<int>(cuda::PoolKernel::outputs) && !costly) continue;
+      if (k == static_cast<int>(cuda::PoolKernel::windows) && output_shape().count() > kFewOutputs)
+        continue;
       if (name.find(filter) != std::string::npos) check(k, name);
     }
     if (std::string("pool").find(filter) == std::string::npos) return;
