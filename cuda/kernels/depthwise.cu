@@ -98,8 +98,7 @@ struct DepthwiseRun {
       b.repeats *= 2;
     }
     const Index grid = ceil_div(b.pixels.count(), slots * b.repeats) * b.blocks.divisor();
-    const auto shared =
-        static_cast<std::size_t>(task.taps * lanes * kVector) * sizeof(Acc<T>);
+    const auto shared = static_cast<std::size_t>(task.taps * lanes * kVector) * sizeof(Acc<T>);
     const Launch how{dim3(static_cast<unsigned>(grid)), kDepthwiseThreads, shared, stream,
                      "depthwise_channels"};
     return launch(depthwise_channels<T, kVector, kCols>, how, task, b,
@@ -124,9 +123,7 @@ template <class Form>
 Status run_form(const ConvProblem& p, const ConvArrays& arrays, Stream stream, const Form& form) {
   if (p.batch * p.out_channels * p.out.product() == 0) return {};
   const DepthwiseRun run{p, arrays, stream};
-  return with_element(p.dtype, [&](auto* element) {
-    return form(run, element);
-  });
+  return with_element(p.dtype, [&](auto* element) { return form(run, element); });
 }
 
 const char* declines_planar(const ConvProblem& p, const DeviceTraits&) {

@@ -1,10 +1,10 @@
 // Depthwise convolution where channels lie side by side, NHWC: lanes along channels.
 //
-// A block holds the kernels of its channels in shared memory as accumulators, element by element, so
-// that a lane reads those of its channels as one or two words. A thread computes kCols outputs next
-// to each other for 16 bytes of channels: each word of the kernel serves kCols products per channel,
-// and neighbours' inputs come from the first-level cache. A block goes on to further pixels with
-// the same kernels, so that loading them costs little.
+// A block holds the kernels of its channels in shared memory as accumulators, element by element,
+// so that a lane reads those of its channels as one or two words. A thread computes kCols outputs
+// next to each other for 16 bytes of channels: each word of the kernel serves kCols products per
+// channel, and neighbours' inputs come from the first-level cache. A block goes on to further
+// pixels with the same kernels, so that loading them costs little.
 //
 // kCols is 4 for convolutions; 1 for transposed ones, whose neighbours meet other kernel elements,
 // and where rows are short. kVector is 1 where channels do not make words of 16 bytes.

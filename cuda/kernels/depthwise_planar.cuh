@@ -9,10 +9,11 @@
 // depthwise_planar: a thread per output; any stride, dilation, rank, transposed or not, only kernel
 // elements that meet the input. One load and one shared read per product.
 //
-// depthwise_rows (stride 1 along rows of the plane, forward): a thread takes kRows outputs one below
-// another, `dilation` apart, so that each input that it loads serves up to kRows sums: with 3 x 3 and
-// four rows 18 loads for 36 products, with 31 x 31 and eight rows one load for about seven. Kernel
-// heights 3, 5 and 7 are unrolled; others run with bounds checked for the first and last rows only.
+// depthwise_rows (stride 1 along rows of the plane, forward): a thread takes kRows outputs one
+// below another, `dilation` apart, so that each input that it loads serves up to kRows sums: with 3
+// x 3 and four rows 18 loads for 36 products, with 31 x 31 and eight rows one load for about seven.
+// Kernel heights 3, 5 and 7 are unrolled; others run with bounds checked for the first and last
+// rows only.
 //
 // filter_planar: a thread per output of an image filter, whose boundary continues the input.
 //
@@ -53,8 +54,8 @@ struct PlaneThread {
   const T* x;
   bool exists;
 
-  __device__ __forceinline__ PlaneThread(const DepthwiseTask& t, const PlaneBlocks& b, const T* w_in,
-                                         const T* x_in) {
+  __device__ __forceinline__ PlaneThread(const DepthwiseTask& t, const PlaneBlocks& b,
+                                         const T* w_in, const T* x_in) {
     const Quotient block = b.tiles.divide(blockIdx.x);
     const Index first = block.quotient * b.planes;
     const int slot = static_cast<int>(threadIdx.x) / b.lanes;
@@ -123,8 +124,8 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
   y[offset_of(t.p.y, o)] = depthwise_result(t, bias, o.channel, sum);
 }
 
-// The sums of kRows outputs below one another: input row i serves output r through kernel row i - r.
-// kTaps: kernel rows, 0 where they are known at run time only.
+// The sums of kRows outputs below one another: input row i serves output r through kernel row i -
+// r. kTaps: kernel rows, 0 where they are known at run time only.
 template <class T, int kTaps, int kRows>
 struct RowSums {
   using A = Acc<T>;
@@ -224,8 +225,8 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
       const Index line = boundary_index(start[1] + r * p.dilation[1], p.in[1], p.boundary);
       const T* row = thread.x + depth * p.x.spatial[0] + line * p.x.spatial[1];
       for (Index s = 0; s < p.kernel[2]; ++s) {
-        const Index col = boundary_sample(start[2] + s * p.dilation[2], p.in[2],
-                                          p.samples_per_pixel, p.boundary);
+        const Index col =
+            boundary_sample(start[2] + s * p.dilation[2], p.in[2], p.samples_per_pixel, p.boundary);
         const bool constant = depth < 0 || line < 0 || col < 0;
         sum += (constant ? fill : to_acc(row[col * p.x.spatial[2]])) * *element++;
       }

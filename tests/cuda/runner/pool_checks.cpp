@@ -34,7 +34,8 @@ class CudaPoolCheck {
     problem_.y = problem_.indices = make_layout(output_shape(), setting.y).strides;
   }
 
-  // `costly`: also kernels of which every output takes a warp or more of fibres, where these are few.
+  // `costly`: also kernels of which every output takes a warp or more of fibres, where these are
+  // few.
   void run(const std::string& filter, bool costly) {
     for (int k = 0; k < cuda::kPoolKernels; ++k) {
       const std::string name =
@@ -113,7 +114,7 @@ class CudaPoolCheck {
 
   void gradient(const Tensor<Index>* indices) {
     const Tensor<T> grad(output_shape(), setting_.y, setting_.guard);
-    grad.fill(record_.array("grad"));
+    grad.fill(record_.array("y_grad"));
     grad.make_read_only();
     cuda::PoolGradientPlan plan;
     Status status = cuda::plan_pool_gradient(problem_, indices != nullptr, kWorkspace, plan);
@@ -128,7 +129,7 @@ class CudaPoolCheck {
                                      result.origin(), workspace.data(), traits_, nullptr);
     report_.check(status.ok(), where() + ": " + status.message);
     const std::string wrong =
-        first_difference(result, record_.array("grad_x"), record_.array("grad_limit"));
+        first_difference(result, record_.array("x_grad"), record_.array("x_grad_limit"));
     report_.check(wrong.empty(), where() + ": " + wrong);
     report_.check(result.only_elements_written(), where() + ": wrote outside the gradient");
   }
@@ -163,7 +164,8 @@ void check_as(const Record& record, std::size_t number, const std::string& filte
   if (!takes_fill(element_type<T>(), record)) return;
   for (int s = 0; s < kSettingCount; ++s) {
     if (!runs_in(element_type<T>(), s, number)) continue;
-    CudaPoolCheck<T>(record, kSettings[s], report).run(filter, takes_turn(element_type<T>(), s, number));
+    CudaPoolCheck<T>(record, kSettings[s], report)
+        .run(filter, takes_turn(element_type<T>(), s, number));
   }
 }
 

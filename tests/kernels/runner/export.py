@@ -254,7 +254,7 @@ def pool_gradient(problem: Problem, operands: Any, y: Array) -> dict[str, Array]
         limit = 8 * backward(np.abs(grad), operands.x, **options)
     if "lp" in problem.op:  # the slope of a norm has a power and a root of its own
         limit = 16 * np.abs(limit) + 8 * np.nanmax(np.abs(result), initial=0)
-    return {"grad": grad, "grad_x": result, "grad_limit": limit}
+    return {"y_grad": grad, "x_grad": result, "x_grad_limit": limit}
 
 
 def pool(problem: Problem) -> Any:
@@ -311,9 +311,9 @@ def unpool_record(problem: Problem, operands: Any, exact: bool) -> Record:
     backward = getattr(reference, problem.op + "_backward")
     grad = np.random.default_rng(len(problem.name)).integers(-4, 5, y.shape).astype(np.float64)
     arrays |= {
-        "grad": grad,
-        "grad_x": backward(grad, operands.x, operands.indices, **problem.options),
-        "grad_limit": np.zeros(problem.x_shape),
+        "y_grad": grad,
+        "x_grad": backward(grad, operands.x, operands.indices, **problem.options),
+        "x_grad_limit": np.zeros(problem.x_shape),
     }
     return Record(problem.name, fields, arrays)
 
@@ -352,9 +352,9 @@ def activation_record(kind: str, fill: str) -> Record:
             "x": x,
             "y": y,
             "limit": 8 * np.abs(y) + 4,
-            "grad": grad,
-            "grad_x": slope,
-            "grad_limit": 32 * np.abs(slope) + 32,
+            "y_grad": grad,
+            "x_grad": slope,
+            "x_grad_limit": 32 * np.abs(slope) + 32,
         },
     )
 
