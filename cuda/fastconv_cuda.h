@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <string>
 
+#include "core/unit.h"
+
 namespace fastconv::cuda {
 
 using Stream = void*;  // a cudaStream_t
@@ -65,6 +67,41 @@ std::string explain(const ConvProblem& problem, const ConvPlan& plan, const Devi
 // Gradients. That of the input is the convolution that core/gradient.h's input_gradient() gives;
 // where it says `zero`, fill_zero writes the result. That of the weight takes a problem as
 // weight_gradient_problem() gives it: `y` are the strides of the gradient, `w` those of the result.
+
+// The kernels of a weight gradient.
+enum class WeightKernel : int {
+  direct,         // a block per weight, any problem and layout
+  implicit_gemm,  // tiles of output channels x columns in registers, pixels in parts
+};
+inline constexpr int kWeightKernels = 2;
+const char* weight_kernel_name(WeightKernel kernel);
+
+struct WeightPlan {
+  WeightKernel kernel = WeightKernel::direct;
+  Index tile_m = 1, tile_n = 1, tile_k = 1;  // output channels x columns x pixels of a block
+  int variant = 0;
+  Index parts = 1;  // shares of the pixels, which a second kernel adds in order
+  std::size_t workspace_bytes = 0;
+  const char* verified = nullptr;
+  const char* reason = "";
+};
+struct WeightArrays {
+  const void* x;
+  const void* grad;
+  void* w;
+};
+
+// The convolution itself has been validated. options.kernel is a WeightKernel here; the algorithm
+// is not looked at.
+Status plan_weight_gradient(const ConvProblem& problem, const PlanOptions& options,
+                            const DeviceTraits& traits, WeightPlan& plan);
+Status run_weight_gradient(const ConvProblem& problem, const WeightPlan& plan,
+                           const WeightArrays& arrays, void* workspace, Stream stream);
+std::string explain(const ConvProblem& problem, const WeightPlan& plan);
+
+// Sums over images and pixels of each channel: the gradient of a bias.
+std::size_t channel_sums_workspace(const ChannelSums& sums);
+Status run_channel_sums(const ChannelSums& sums, void* workspace, Stream stream);
 
 // Zeros at every element of a tensor of any layout.
 Status fill_zero(DType dtype, Index batch, Index channels, const Axes& size, const Strides& strides,

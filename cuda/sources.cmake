@@ -2,11 +2,15 @@
 # (what asks the CUDA runtime), for the tests that run it as host code (tests/cuda/runner).
 set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_conv.cpp
+  cuda/launch/choose_weights.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
   cuda/launch/schedule_gemm.cpp
+  cuda/launch/schedule_weights.cpp
+  cuda/kernels/channel_sums.cu
   cuda/kernels/conv_direct.cu
   cuda/kernels/conv_gemm.cu
-  cuda/kernels/fill.cu)
+  cuda/kernels/fill.cu
+  cuda/kernels/weights_gemm.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)
