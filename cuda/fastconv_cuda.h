@@ -33,8 +33,9 @@ Status device_traits(int device, DeviceTraits& traits);
 // The kernels of a convolution; conv_kernel_name gives their names.
 enum class ConvKernel : int {
   direct,  // one thread per output, any problem, boundary and memory layout
+  mma,     // implicit matrix product on tensor cores
 };
-inline constexpr int kConvKernels = 1;
+inline constexpr int kConvKernels = 2;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {

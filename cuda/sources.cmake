@@ -2,9 +2,14 @@
 # (what asks the CUDA runtime), for the tests that run it as host code (tests/cuda/runner).
 set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_conv.cpp
+  cuda/launch/conv_mma.cpp
+  cuda/launch/conv_mma_plan.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
   cuda/kernels/conv_direct.cu
+  cuda/kernels/conv_mma_bfloat16.cu
+  cuda/kernels/conv_mma_float16.cu
+  cuda/kernels/conv_mma_float32.cu
   cuda/kernels/fill.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)

@@ -2,11 +2,13 @@
 
 namespace fastconv::cuda {
 
+extern const ConvEntry kConvMma;
 extern const ConvEntry kConvDirect;
 
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
+    &kConvMma,
     &kConvDirect,
 };
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kConvKernels);
