@@ -1,5 +1,9 @@
 #include "cuda/launch/conv_mma_plan.h"
 
+#include <cstdint>
+
+#include "core/grid.h"
+
 namespace fastconv::cuda {
 namespace {
 

@@ -5,7 +5,7 @@
 #include "cuda/device.h"
 
 #if defined(FASTCONV_CUDA_SHIM)
-#include "shim/cp_async.h"
+#include "cp_async.h"
 #endif
 
 namespace fastconv::cuda {

@@ -14,7 +14,7 @@
 #include "cuda/device.h"
 
 #if defined(FASTCONV_CUDA_SHIM)
-#include "shim/tensor_core.h"
+#include "tensor_core.h"
 #endif
 
 namespace fastconv::cuda {
