@@ -32,10 +32,11 @@ Status device_traits(int device, DeviceTraits& traits);
 
 // The kernels of a convolution; conv_kernel_name gives their names.
 enum class ConvKernel : int {
-  direct,  // one thread per output, any problem, boundary and memory layout
-  mma,     // implicit matrix product on tensor cores
+  direct,         // one thread per output, any problem, boundary and memory layout
+  implicit_gemm,  // tiles of output channels x pixels in registers, any layout
+  mma,            // the same on tensor cores
 };
-inline constexpr int kConvKernels = 2;
+inline constexpr int kConvKernels = 3;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {

@@ -6,10 +6,12 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/conv_mma_plan.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
+  cuda/launch/schedule_gemm.cpp
   cuda/kernels/conv_direct.cu
   cuda/kernels/conv_mma_bfloat16.cu
   cuda/kernels/conv_mma_float16.cu
   cuda/kernels/conv_mma_float32.cu
+  cuda/kernels/conv_gemm.cu
   cuda/kernels/fill.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)

@@ -4,11 +4,13 @@ namespace fastconv::cuda {
 
 extern const ConvEntry kConvMma;
 extern const ConvEntry kConvDirect;
+extern const ConvEntry kConvGemm;
 
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
     &kConvMma,
+    &kConvGemm,
     &kConvDirect,
 };
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kConvKernels);
