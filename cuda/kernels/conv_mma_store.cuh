@@ -21,10 +21,6 @@ template <class Tile>
 inline constexpr int kStoreBytes =
     Tile::kRows * (static_cast<int>(sizeof(Index)) + kStagedPitch * static_cast<int>(sizeof(float)));
 
-__device__ __forceinline__ bool is_finite(float a) {
-  return fabsf(a) <= 3.40282346638528859812e38f;
-}
-
 template <class T, class Tile>
 class TileStore {
   static constexpr int kVector = 16 / static_cast<int>(sizeof(T));

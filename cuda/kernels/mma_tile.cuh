@@ -44,6 +44,10 @@ __device__ __forceinline__ constexpr int chunk_offset(int row, int chunk) {
   return row * kRowBytes + ((chunk ^ (row / 2 % kChunksOfStep)) * 16);
 }
 
+__device__ __forceinline__ bool is_finite(float a) {
+  return fabsf(a) <= 3.40282346638528859812e38f;
+}
+
 template <class Tile>
 __device__ __forceinline__ void clear(typename Tile::Sums& sums) {
 #pragma unroll

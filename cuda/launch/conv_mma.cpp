@@ -19,7 +19,7 @@ Status run(const ConvProblem& problem, const ConvPlan& plan, const ConvArrays& a
 
 extern const ConvEntry kConvMma;
 const ConvEntry kConvMma{
-    ConvKernel::mma,   "implicit GEMM, tensor cores", Algorithm::direct, nullptr,
+    ConvKernel::mma,   "tensor cores", Algorithm::direct, nullptr,
     conv_mma_declines, conv_mma_wanted,               conv_mma_schedule, run};
 
 }  // namespace fastconv::cuda

@@ -13,6 +13,11 @@ int mma_parts(MmaFormat format);
 // Terms of one step of a sum, and bytes of one number of one part.
 int mma_step(MmaFormat format);
 
+// Why tensor cores of a device cannot take an element type, for every kernel on them.
+const char* mma_device_declines(const ConvProblem& problem, const DeviceTraits& traits);
+// Share of products that must not be those of zeros, for tensor cores to be chosen.
+double mma_least_filled(MmaFormat format);
+
 const char* conv_mma_declines(const ConvProblem& problem, const DeviceTraits& traits);
 const char* conv_mma_wanted(const ConvProblem& problem, const DeviceTraits& traits);
 // plan.variant is 1 for tiles of 128 x 128, 0 for 64 x 64.

@@ -22,6 +22,9 @@ int main(int count, char** arguments) {
     const std::string filter = count == 3 ? arguments[2] : "";
     Report report;
     check_cuda_conv(records, filter, report);
+    if (std::string("tensor cores").find(filter) != std::string::npos) {
+      check_cuda_mma(records, report);
+    }
     return report.finish();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());
