@@ -1,20 +1,21 @@
 // Convolution as an implicit matrix product on tensor cores (mma.sync): output pixels x output
 // channels of one group and phase, summed over kernel elements and input channels.
 //
-// Loop order: steps of the sum (a kernel element, 64 bytes of its channels) outside, the products of
-// mma_tile.cuh inside. The sums stay in registers. Shared memory is a ring of stages: while one is
-// multiplied, the next ones arrive, by cp.async where elements are multiplied as they lie in memory,
-// else by loads into registers that are converted and stored after the products have been issued.
-// Blocks that share an input tile are neighbours, so it is read from L2.
+// Loop order: steps of the sum (a kernel element, 64 bytes of its channels) outside, the products
+// of mma_tile.cuh inside. The sums stay in registers. Shared memory is a ring of stages: while one
+// is multiplied, the next ones arrive, by cp.async where elements are multiplied as they lie in
+// memory, else by loads into registers that are converted and stored after the products have been
+// issued. Blocks that share an input tile are neighbours, so it is read from L2.
 //
-// Tiles: 128 x 128 of 8 warps (each byte of an operand serves 128 products, registers allow one block
-// per multiprocessor), 64 x 64 of 4 warps where output channels or pixels do not fill that. Where
-// there are fewer tiles than multiprocessors, the steps are cut into parts, whose sums go through
-// memory and are added in order: the same bits in every run.
+// Tiles: 128 x 128 of 8 warps (each byte of an operand serves 128 products, registers allow one
+// block per multiprocessor), 64 x 64 of 4 warps where output channels or pixels do not fill that.
+// Where there are fewer tiles than multiprocessors, the steps are cut into parts, whose sums go
+// through memory and are added in order: the same bits in every run.
 //
 // Against a kernel of float32 arithmetic (FFMA) it multiplies up to 16 times as fast in 16 bits and
-// 2.5 times at "highest". Not yet run on hardware. It loses with few channels: steps are 32 (tf32: 16)
-// input channels of one kernel element, tiles at least 64 output channels, and the rest is zeros.
+// 2.5 times at "highest". Not yet run on hardware. It loses with few channels: steps are 32 (tf32:
+// 16) input channels of one kernel element, tiles at least 64 output channels, and the rest is
+// zeros.
 #pragma once
 
 #include "cuda/kernels/conv_mma_store.cuh"
@@ -24,7 +25,9 @@ namespace fastconv::cuda {
 
 // Stages of the ring: three parts take 48 KiB each, of which two fit everywhere.
 template <class Arithmetic, bool Async>
-inline constexpr int kStages = Async ? 4 : Arithmetic::kParts == 3 ? 2 : 3;
+inline constexpr int kStages = Async                     ? 4
+                               : Arithmetic::kParts == 3 ? 2
+                                                         : 3;
 
 template <class Arithmetic, class Tile, bool Async>
 inline constexpr int kConvMmaBytes = kStages<Arithmetic, Async> * kStageBytes<Arithmetic, Tile>;

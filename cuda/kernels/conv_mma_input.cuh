@@ -1,9 +1,9 @@
 // Brings the input of one step of a sum into shared memory: rows are output pixels, terms the input
 // channels that one kernel element meets there. So the unfolded input never exists in memory.
 //
-// A thread keeps to the same rows and chunks in every step, and what belongs to a pixel stays in its
-// registers: address and "inside the image" change only with the kernel element. Padding and missing
-// channels are zeros.
+// A thread keeps to the same rows and chunks in every step, and what belongs to a pixel stays in
+// its registers: address and "inside the image" change only with the kernel element. Padding and
+// missing channels are zeros.
 #pragma once
 
 #include "cuda/kernels/conv_mma_problem.h"
@@ -64,8 +64,7 @@ struct PixelPlace {
 struct StepPlace {
   int tap[kAxes], channel;
 
-  __device__ __forceinline__ StepPlace(const ConvMma& p, const MmaBlock& block,
-                                       int step_elements) {
+  __device__ __forceinline__ StepPlace(const ConvMma& p, const MmaBlock& block, int step_elements) {
     const auto steps = static_cast<unsigned>(p.weights.terms / step_elements);
     auto rest = static_cast<unsigned>(block.first_step);
     channel = static_cast<int>(rest % steps) * step_elements;
@@ -100,8 +99,8 @@ class PixelRows {
 
  public:
   __device__ __forceinline__ PixelRows(const ConvMma& p, const MmaBlock& block) {
-    const auto* x = static_cast<const Element*>(p.x) +
-                    block.group * p.problem.group_in() * p.problem.x.channel;
+    const auto* x =
+        static_cast<const Element*>(p.x) + block.group * p.problem.group_in() * p.problem.x.channel;
 #pragma unroll
     for (int i = 0; i < kMine; ++i) {
       const int index = static_cast<int>(threadIdx.x) + i * Tile::kThreads;
@@ -128,7 +127,8 @@ class PixelRows {
 #pragma unroll
       for (int a = 0; a < kAxes; ++a) {
         const int at = first_[i][a] + step.tap[a] * p.axis[a][block.phase[a]].offset_step;
-        inside_[i] = inside_[i] && static_cast<unsigned>(at) < static_cast<unsigned>(p.problem.in[a]);
+        inside_[i] =
+            inside_[i] && static_cast<unsigned>(at) < static_cast<unsigned>(p.problem.in[a]);
         from_[i] += at * p.problem.x.spatial[a];
       }
     }

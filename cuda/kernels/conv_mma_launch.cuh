@@ -1,4 +1,5 @@
-// Launches the kernels of one convolution on tensor cores; included by one file for each element type.
+// Launches the kernels of one convolution on tensor cores; included by one file for each element
+// type.
 #pragma once
 
 #include "cuda/kernels/conv_mma.cuh"
@@ -24,8 +25,8 @@ Status launch_conv_mma_tile(const ConvMma& p, Stream stream) {
                 kStepElements<Arithmetic>);
 }
 
-// Elements of 16 bits are copied as they are where they lie in whole chunks; floats are converted on
-// the way.
+// Elements of 16 bits are copied as they are where they lie in whole chunks; floats are converted
+// on the way.
 template <class Arithmetic, class Tile>
 Status launch_conv_mma(const ConvMma& p, Stream stream) {
   if constexpr (is_narrow_arithmetic<Arithmetic>) {

@@ -1,5 +1,5 @@
-// A convolution as the tensor-core kernels see it: what the host computes once, in 32 bits where the
-// sizes allow it.
+// A convolution as the tensor-core kernels see it: what the host computes once, in 32 bits where
+// the sizes allow it.
 #pragma once
 
 #include <fastconv/problem.h>
@@ -19,9 +19,9 @@ struct MmaAxis {
 // Weights as the pack kernel lays them out: for each part, group and kernel element, rows of the
 // terms of one output channel, with zeros up to whole tiles.
 struct PackedWeights {
-  int columns, terms;         // output channels and input channels of a group, with the zeros
-  int taps;                   // kernel elements
-  int row_bytes;              // one output channel
+  int columns, terms;  // output channels and input channels of a group, with the zeros
+  int taps;            // kernel elements
+  int row_bytes;       // one output channel
   Index tap_bytes, group_bytes, part_bytes;
 };
 

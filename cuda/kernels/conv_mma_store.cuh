@@ -4,10 +4,10 @@
 // two neighbouring channels in one thread, too few for a whole sector of memory. Rows there are 33
 // words apart, so that reading along rows or columns meets every bank once.
 //
-// Second look: a sum that is not finite is computed again by conv_sum, which skips padding where the
-// tile multiplied zeros, and sums plain floats where scaled parts overflowed. So results are those of
-// the direct kernel for NaN, infinite and huge numbers; a tensor full of them costs the time of the
-// direct kernel.
+// Second look: a sum that is not finite is computed again by conv_sum, which skips padding where
+// the tile multiplied zeros, and sums plain floats where scaled parts overflowed. So results are
+// those of the direct kernel for NaN, infinite and huge numbers; a tensor full of them costs the
+// time of the direct kernel.
 #pragma once
 
 #include "cuda/kernels/conv_mma_input.cuh"
@@ -18,8 +18,8 @@ namespace fastconv::cuda {
 inline constexpr int kStagedColumns = 32, kStagedPitch = kStagedColumns + 1;
 
 template <class Tile>
-inline constexpr int kStoreBytes =
-    Tile::kRows * (static_cast<int>(sizeof(Index)) + kStagedPitch * static_cast<int>(sizeof(float)));
+inline constexpr int kStoreBytes = Tile::kRows * (static_cast<int>(sizeof(Index)) +
+                                                  kStagedPitch * static_cast<int>(sizeof(float)));
 
 template <class T, class Tile>
 class TileStore {
@@ -156,14 +156,12 @@ class TileStore {
       const int slice = i / kItems;
       const Item at(*this, slice, i % kItems, in_vectors(slice));
       const PixelPlace place(p_, block_, block_.row_tile * Tile::kRows + at.row);
-      const OutputIndex output{
-          place.batch,
-          at.channel,
-          {{output_at(place, 0), output_at(place, 1), output_at(place, 2)}}};
+      const OutputIndex output{place.batch,
+                               at.channel,
+                               {{output_at(place, 0), output_at(place, 1), output_at(place, 2)}}};
       const float sum =
           conv_sum(p_.problem, static_cast<const T*>(p_.x), static_cast<const T*>(p_.w), output);
-      row_start(at.row)[at.channel * p_.problem.y.channel] =
-          from_acc<T>(result(sum, at.channel));
+      row_start(at.row)[at.channel * p_.problem.y.channel] = from_acc<T>(result(sum, at.channel));
     }
   }
 

@@ -1,5 +1,5 @@
-// Weights of the tensor-core kernels: packed once per call into the order and number format in which
-// they are multiplied, then copied to shared memory without any condition.
+// Weights of the tensor-core kernels: packed once per call into the order and number format in
+// which they are multiplied, then copied to shared memory without any condition.
 //
 // Packing costs one pass over the weights, which are small beside the input wherever tensor cores
 // pay; in exchange every memory layout, transposed weights and splitting into parts end here.
@@ -83,11 +83,11 @@ class WeightColumns {
     for (int part = 0; part < Arithmetic::kParts; ++part) {
 #pragma unroll
       for (int i = 0; i < Tile::kColumnChunks; ++i) {
-        copy_async(to + part * Tile::kColumns * kRowBytes +
-                       chunk_offset(row + i * kRowsAtOnce, chunk),
-                   from + part * p.weights.part_bytes +
-                       static_cast<Index>(i * kRowsAtOnce) * p.weights.row_bytes,
-                   true);
+        copy_async(
+            to + part * Tile::kColumns * kRowBytes + chunk_offset(row + i * kRowsAtOnce, chunk),
+            from + part * p.weights.part_bytes +
+                static_cast<Index>(i * kRowsAtOnce) * p.weights.row_bytes,
+            true);
       }
     }
   }

@@ -1,22 +1,23 @@
 // What tensor cores multiply for each element type and precision, as types that kernels take.
 //
-// Sixteen-bit elements are multiplied as they are. Floats become tf32 ("medium"), or sums of bfloat16
-// parts, each the rest rounded to 8 bits (x = x0 + x1 + x2): two parts and the three products x0w0,
-// x0w1, x1w0 ("high"), three parts and six products ("highest"), as on the CPU's matrix unit. What
-// "highest" leaves out is at most eps |x||w| of each product; see docs/numerics.md.
+// Sixteen-bit elements are multiplied as they are. Floats become tf32 ("medium"), or sums of
+// bfloat16 parts, each the rest rounded to 8 bits (x = x0 + x1 + x2): two parts and the three
+// products x0w0, x0w1, x1w0 ("high"), three parts and six products ("highest"), as on the CPU's
+// matrix unit. What "highest" leaves out is at most eps |x||w| of each product; see
+// docs/numerics.md.
 //
 // Three parts rather than two of tf32 ("3xTF32"): these hold 22 of the 24 bits, and cost the same
 // time, since tf32 runs at half the rate of bfloat16.
 //
-// Floats are scaled by 2^24 as they are split, so that the last bit of the smallest float is a normal
-// bfloat16 number, and sums are scaled back as they leave the tensor core. What then overflows (about
-// |x||w| > 2^80) makes the sum infinite or NaN; such outputs, like those of infinite inputs, are
-// computed again by plain float32 sums as they are stored.
+// Floats are scaled by 2^24 as they are split, so that the last bit of the smallest float is a
+// normal bfloat16 number, and sums are scaled back as they leave the tensor core. What then
+// overflows (about |x||w| > 2^80) makes the sum infinite or NaN; such outputs, like those of
+// infinite inputs, are computed again by plain float32 sums as they are stored.
 //
-// Sums: tensor cores cut off where float32 arithmetic rounds, always towards zero, and long sums drift
-// (Ootomo and Yokota, "Recovering single precision accuracy from Tensor Cores", Int. J. High Perform.
-// Comput. Appl., 2022). So they only add the products of one step of 64 bytes (or half of one, in
-// several parts), starting from zero; steps are added outside, rounded to nearest.
+// Sums: tensor cores cut off where float32 arithmetic rounds, always towards zero, and long sums
+// drift (Ootomo and Yokota, "Recovering single precision accuracy from Tensor Cores", Int. J. High
+// Perform. Comput. Appl., 2022). So they only add the products of one step of 64 bytes (or half of
+// one, in several parts), starting from zero; steps are added outside, rounded to nearest.
 #pragma once
 
 #include "cuda/ptx/convert.cuh"

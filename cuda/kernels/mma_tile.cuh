@@ -1,16 +1,16 @@
 // The product of two tiles of operands in shared memory by the tensor cores of a block: rows of A
 // times rows of B, both with the terms of the sum side by side.
 //
-// A stage holds one step of the sum: for each part of A, then of B, rows of 64 bytes. The four chunks
-// of 16 bytes of a row are permuted (swizzled): chunk c lies at c ^ (row / 2 % 4), so that the eight
-// rows that ldmatrix reads at once, or eight threads write at once, lie in different banks; without,
-// four rows would share banks.
+// A stage holds one step of the sum: for each part of A, then of B, rows of 64 bytes. The four
+// chunks of 16 bytes of a row are permuted (swizzled): chunk c lies at c ^ (row / 2 % 4), so that
+// the eight rows that ldmatrix reads at once, or eight threads write at once, lie in different
+// banks; without, four rows would share banks.
 //
 // Loop order of a warp: halves of the step, columns in pairs of 8, products of parts (small ones
-// first), rows in groups of 16. In registers: the sums of the warp's 32 columns from the first step to
-// the last, one half (or step) of its rows, and the columns at hand. Each fragment of A serves all
-// columns and is read from shared memory once. Not yet run on hardware. It loses to wgmma, which
-// reads operands from shared memory without registers, on sm_90.
+// first), rows in groups of 16. In registers: the sums of the warp's 32 columns from the first step
+// to the last, one half (or step) of its rows, and the columns at hand. Each fragment of A serves
+// all columns and is read from shared memory once. Not yet run on hardware. It loses to wgmma,
+// which reads operands from shared memory without registers, on sm_90.
 #pragma once
 
 #include "cuda/kernels/mma_arithmetic.cuh"
@@ -77,13 +77,12 @@ __device__ __forceinline__ void multiply_stage(const unsigned char* stage,
   constexpr int kParts = Arithmetic::kParts, kSteps = Arithmetic::kSumSteps;
   constexpr int kRowFragments = Tile::kRowFragments;
   const int lane = lane_index();
-  // ldmatrix: of A rows 0-7, rows 8-15, then the same of the next chunk; of B columns 0-7, their next
-  // chunk, then columns 8-15.
+  // ldmatrix: of A rows 0-7, rows 8-15, then the same of the next chunk; of B columns 0-7, their
+  // next chunk, then columns 8-15.
   const int a_row = lane % 16, a_chunk = lane / 16;
   const int b_row = lane / 16 * 8 + lane % 8, b_chunk = lane / 8 % 2;
   const unsigned char* a_part = stage + warp_row<Tile>() * kRowBytes;
-  const unsigned char* b_part =
-      stage + (kParts * Tile::kRows + warp_column<Tile>()) * kRowBytes;
+  const unsigned char* b_part = stage + (kParts * Tile::kRows + warp_column<Tile>()) * kRowBytes;
 #pragma unroll 1  // unrolled, fragments of both halves would need more registers than there are
   for (int first = 0; first < 2; first += kSteps) {
     unsigned a[kParts][kSteps][kRowFragments][4];
@@ -106,9 +105,8 @@ __device__ __forceinline__ void multiply_stage(const unsigned char* stage,
       for (int part = 0; part < kParts; ++part) {
 #pragma unroll
         for (int step = 0; step < kSteps; ++step) {
-          load_matrices(b[part][step],
-                        b_part + (part * Tile::kColumns + 8 * j) * kRowBytes +
-                            chunk_offset(b_row, 2 * (first + step) + b_chunk));
+          load_matrices(b[part][step], b_part + (part * Tile::kColumns + 8 * j) * kRowBytes +
+                                           chunk_offset(b_row, 2 * (first + step) + b_chunk));
         }
       }
 #pragma unroll
@@ -120,7 +118,7 @@ __device__ __forceinline__ void multiply_stage(const unsigned char* stage,
           for (int order = kParts - 1; order >= 0; --order) {
 #pragma unroll
             for (int part = 0; part <= order; ++part) {
-              const unsigned(&word)[4] = b[order - part][step];
+              const unsigned (&word)[4] = b[order - part][step];
               const unsigned column[2] = {word[2 * side], word[2 * side + 1]};
 #pragma unroll
               for (int i = 0; i < kRowFragments; ++i) {

@@ -18,8 +18,7 @@ Status run(const ConvProblem& problem, const ConvPlan& plan, const ConvArrays& a
 }  // namespace
 
 extern const ConvEntry kConvMma;
-const ConvEntry kConvMma{
-    ConvKernel::mma,   "tensor cores", Algorithm::direct, nullptr,
-    conv_mma_declines, conv_mma_wanted,               conv_mma_schedule, run};
+const ConvEntry kConvMma{ConvKernel::mma,   "tensor cores",  Algorithm::direct, nullptr,
+                         conv_mma_declines, conv_mma_wanted, conv_mma_schedule, run};
 
 }  // namespace fastconv::cuda

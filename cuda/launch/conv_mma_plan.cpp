@@ -40,8 +40,8 @@ Index rounded_up(Index size, Index unit) {
 Index steps_of(const ConvProblem& p) {
   Index taps = 1;
   for (int a = 0; a < kAxes; ++a) {
-    const Index step = p.transposed ? p.stride[a] / greatest_common_divisor(p.stride[a], p.dilation[a])
-                                    : 1;
+    const Index step =
+        p.transposed ? p.stride[a] / greatest_common_divisor(p.stride[a], p.dilation[a]) : 1;
     taps *= ceil_div(p.kernel[a], step);
   }
   return taps * ceil_div(p.group_in(), mma_step(mma_format(p)));
@@ -116,8 +116,8 @@ const char* mma_device_declines(const ConvProblem& p, const DeviceTraits& traits
   return nullptr;
 }
 
-// Against FFMA: 16 times the products in 16 bits, 8 in tf32, 5 in three products of bfloat16, 2.5 in
-// six; mma.sync reaches about 0.6 of that on sm_90. What zeros leave of it must be a gain.
+// Against FFMA: 16 times the products in 16 bits, 8 in tf32, 5 in three products of bfloat16, 2.5
+// in six; mma.sync reaches about 0.6 of that on sm_90. What zeros leave of it must be a gain.
 double mma_least_filled(MmaFormat format) {
   switch (format) {
     case MmaFormat::float16:

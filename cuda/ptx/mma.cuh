@@ -6,9 +6,10 @@
 //   a[2], a[3]: word t + 4 of the same rows     b[1]: word t + 4 of column g
 //   sums[0], sums[1]: columns 2t and 2t + 1 of row g; sums[2], sums[3]: of row g + 8
 //
-// Products are exact. How the hardware adds them is not documented; measured, it aligns them and the
-// sum to the largest and cuts off, it does not round to nearest (Fasi, Higham, Mikaitis and Pranesh,
-// "Numerical behavior of NVIDIA tensor cores", PeerJ Comput. Sci., 2021). The shim adds in this way.
+// Products are exact. How the hardware adds them is not documented; measured, it aligns them and
+// the sum to the largest and cuts off, it does not round to nearest (Fasi, Higham, Mikaitis and
+// Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ Comput. Sci., 2021). The shim adds in
+// this way.
 #pragma once
 
 #include "cuda/device.h"

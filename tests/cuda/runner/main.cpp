@@ -24,6 +24,7 @@ int main(int count, char** arguments) {
     check_cuda_conv(records, filter, report);
     if (std::string("tensor cores").find(filter) != std::string::npos) {
       check_cuda_mma(records, report);
+      check_mma_precision(report);
     }
     return report.finish();
   } catch (const std::exception& error) {

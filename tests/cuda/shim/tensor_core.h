@@ -1,8 +1,8 @@
 // ldmatrix and mma.sync on the host, with the lane layouts of the PTX ISA.
 //
 // A warp-wide instruction is one exchange: every lane lays its operands down, waits for the others
-// and takes what it needs. Two boards in turn make one wait enough: a lane can write to a board again
-// only after all have passed the exchange in between, and so have done reading.
+// and takes what it needs. Two boards in turn make one wait enough: a lane can write to a board
+// again only after all have passed the exchange in between, and so have done reading.
 //
 // Sums are those of the least exact hardware that was measured (see cuda/ptx/mma.cuh): groups of 8
 // products of 16 bits, or 4 of tf32, and the running sum are cut off (towards zero) at the last bit
