@@ -22,6 +22,9 @@ struct DeviceTraits {
   int multiprocessors = 108;
   std::size_t shared_per_block = std::size_t{99} << 10;  // dynamic shared memory, at most
   std::size_t l2 = std::size_t{40} << 20;
+  // Architecture that this build's code for the device was written for, 10 * major + minor: older
+  // than the device where the driver translated it; 0 where nobody asked.
+  int code = 0;
 
   int capability() const { return 10 * major + minor; }
 };

@@ -108,8 +108,11 @@ int mma_step(MmaFormat format) {
 const char* mma_device_declines(const ConvProblem& p, const DeviceTraits& traits) {
   if (p.dtype == DType::float64) return "tensor cores of this kernel do not take float64";
   if (traits.capability() < 75) return "tensor cores need compute capability 7.5";
-  if (traits.capability() < 80 && p.dtype != DType::float16) {
-    return "tensor cores take bfloat16 and float32 from compute capability 8.0 on";
+  // Code for older architectures has nothing in the place of kernels that these cannot run.
+  const int code = traits.code == 0 ? traits.capability() : traits.code;
+  if (code < 80 && p.dtype != DType::float16) {
+    return "tensor cores take bfloat16 and float32 from compute capability 8.0 on, in code that is "
+           "compiled for it";
   }
   const std::size_t needed = std::size_t{p.dtype == DType::float32 ? 96u : 64u} << 10;
   if (traits.shared_per_block < needed) return "its tiles need more shared memory";
