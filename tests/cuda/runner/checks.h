@@ -14,5 +14,7 @@ void check_cuda_conv(const std::vector<Record>& records, const std::string& filt
 // Convolutions on tensor cores, each record in one of the memory layouts.
 void check_cuda_mma(const std::vector<Record>& records, Report& report);
 void check_mma_precision(Report& report);
+// Warp instructions as the shim emulates them.
+void check_ptx(Report& report);
 
 }  // namespace fastconv::runner

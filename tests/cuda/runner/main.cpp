@@ -23,6 +23,7 @@ int main(int count, char** arguments) {
     Report report;
     check_cuda_conv(records, filter, report);
     if (std::string("tensor cores").find(filter) != std::string::npos) {
+      check_ptx(report);
       check_cuda_mma(records, report);
       check_mma_precision(report);
     }

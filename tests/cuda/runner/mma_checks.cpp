@@ -1,5 +1,5 @@
-// Convolutions on tensor cores. Their emulation is slow, so each record runs in one memory layout, on
-// one device and at one level of precision, in turn. Devices differ in multiprocessors, and with
+// Convolutions on tensor cores. Their emulation is slow, so each record runs in one memory layout,
+// on one device and at one level of precision, in turn. Devices differ in multiprocessors, and with
 // these in tiles and parts.
 #include <cmath>
 #include <stdexcept>
@@ -71,7 +71,8 @@ class MmaCheck {
                               std::to_string(plan.tile_m) + ", " + std::to_string(plan.parts) +
                               " parts)";
     std::string group = std::string("tensor cores ") + dtype_name(problem_.dtype);
-    if (!is_narrow(problem_.dtype)) group += std::string(" ") + kLevels[static_cast<int>(precision)];
+    if (!is_narrow(problem_.dtype))
+      group += std::string(" ") + kLevels[static_cast<int>(precision)];
     report_.group(group);
     now_running(group + ": " + where);
     report_.check(status.ok(), where + ": " + status.message);
@@ -103,8 +104,7 @@ class MmaCheck {
   // (their limit is 0); limits of other numbers contain at least (K/2 + 2) sum |x||w|.
   std::vector<double> limits(Precision precision) const {
     std::vector<double> limit = record_.array("limit");
-    const double terms =
-        static_cast<double>(problem_.group_in() * problem_.kernel.product());
+    const double terms = static_cast<double>(problem_.group_in() * problem_.kernel.product());
     const double factor = 1 + left_out(precision) * 0x1p23 * 1.01 / (terms / 2 + 2);
     for (double& value : limit) value *= factor;
     return limit;
