@@ -145,6 +145,8 @@ const char* conv_mma_declines(const ConvProblem& p, const DeviceTraits& traits) 
     const Index reach = p.dilation[a] * p.kernel[a] + p.pad_lo[a] + p.pad_hi[a] + p.in[a];
     if (reach >= kMost || p.out[a] * p.stride[a] >= kMost) return "positions exceed 30 bits";
   }
+  // Bytes of an output channel's weights are counted in 31 bits.
+  if (p.group_in() >= kMost / 4) return "it has too many input channels";
   if (p.batch * p.out.product() >= kMost || p.group_out() * p.kernel.product() >= kMost ||
       p.group_in() * p.kernel.product() >= kMost || tiles_of(p, false).all >= kMost) {
     return "it counts pixels, weights and tiles in 30 bits";
