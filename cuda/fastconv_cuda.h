@@ -24,6 +24,9 @@ struct DeviceTraits {
   int multiprocessors = 108;
   std::size_t shared_per_block = std::size_t{99} << 10;  // dynamic shared memory, at most
   std::size_t l2 = std::size_t{40} << 20;
+  // Architecture that this build's code for the device was written for, 10 * major + minor: older
+  // than the device where the driver translated it; 0 where nobody asked.
+  int code = 0;
 
   int capability() const { return 10 * major + minor; }
 };
@@ -36,8 +39,9 @@ Status device_traits(int device, DeviceTraits& traits);
 enum class ConvKernel : int {
   direct,         // one thread per output, any problem, boundary and memory layout
   implicit_gemm,  // tiles of output channels x pixels in registers, any layout
+  mma,            // the same on tensor cores
 };
-inline constexpr int kConvKernels = 2;
+inline constexpr int kConvKernels = 3;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {

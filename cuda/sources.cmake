@@ -3,12 +3,17 @@
 set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_conv.cpp
   cuda/launch/choose_weights.cpp
+  cuda/launch/conv_mma.cpp
+  cuda/launch/conv_mma_plan.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
   cuda/launch/schedule_gemm.cpp
   cuda/launch/schedule_weights.cpp
   cuda/kernels/channel_sums.cu
   cuda/kernels/conv_direct.cu
+  cuda/kernels/conv_mma_bfloat16.cu
+  cuda/kernels/conv_mma_float16.cu
+  cuda/kernels/conv_mma_float32.cu
   cuda/kernels/conv_gemm.cu
   cuda/kernels/fill.cu
   cuda/kernels/weights_gemm.cu)

@@ -2,12 +2,14 @@
 
 namespace fastconv::cuda {
 
+extern const ConvEntry kConvMma;
 extern const ConvEntry kConvDirect;
 extern const ConvEntry kConvGemm;
 
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
+    &kConvMma,
     &kConvGemm,
     &kConvDirect,
 };
