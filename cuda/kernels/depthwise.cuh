@@ -39,8 +39,8 @@ __device__ __forceinline__ Acc<T> depthwise_weight(const DepthwiseTask& t, const
                   col * p.w.spatial[2]]);
 }
 
-// Kernels here store many sums each. Their code would be mostly copies of the smooth activations, far
-// more than instruction caches hold, so there is one, which is called.
+// Kernels here store many sums each. Their code would be mostly copies of the smooth activations,
+// far more than instruction caches hold, so there is one, which is called.
 template <class A>
 __device__ __attribute__((noinline)) A activate_smooth(A x, Activation activation) {
   return activate(x, activation);

@@ -4,6 +4,7 @@ namespace fastconv::cuda {
 
 extern const ConvEntry kConvDepthwiseChannels;
 extern const ConvEntry kConvDepthwisePlanar;
+extern const ConvEntry kConvMma;
 extern const ConvEntry kConvDirect;
 extern const ConvEntry kConvFilter;
 extern const ConvEntry kConvGemm;
@@ -11,10 +12,7 @@ extern const ConvEntry kConvGemm;
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
-    &kConvFilter,
-    &kConvDepthwiseChannels,
-    &kConvDepthwisePlanar,
-    &kConvGemm,
+    &kConvFilter, &kConvDepthwiseChannels, &kConvDepthwisePlanar, &kConvMma, &kConvGemm,
     &kConvDirect,
 };
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kConvKernels);

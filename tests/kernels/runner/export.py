@@ -14,7 +14,7 @@ import itertools
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -85,6 +85,15 @@ def window_options(window: Any) -> Options:
     }
 
 
+def gradients(problem: Problem, operands: Any) -> dict[str, Array]:
+    """A gradient of the output of whole numbers, and those of the operands that follow from it."""
+    options = {name: value for name, value in problem.options.items() if name != "activation"}
+    linear = replace(problem, options=options)
+    grad = cases.output_gradient(linear, operands, whole=True)
+    x, weight, bias = cases.convolution_gradients(reference, linear, operands, grad)
+    return {"grad": grad, "x_grad": x, "w_grad": weight, "bias_grad": bias}
+
+
 def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
     """A convolution or transposed convolution."""
     rank, options = problem.rank, dict(problem.options)
@@ -119,6 +128,8 @@ def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
         arrays["transform_limit"] = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
     if operands.bias is not None:
         arrays["bias"] = operands.bias
+    if exact and channels > 0:
+        arrays |= gradients(problem, operands)
     fields: Options = {
         "op": "conv",
         "rank": rank,
