@@ -4,10 +4,10 @@ namespace fastconv::cuda {
 
 extern const ConvEntry kConvDepthwiseChannels;
 extern const ConvEntry kConvDepthwisePlanar;
-extern const ConvEntry kConvMma;
 extern const ConvEntry kConvDirect;
 extern const ConvEntry kConvFilter;
 extern const ConvEntry kConvGemm;
+extern const ConvEntry kConvMma;
 
 namespace {
 
