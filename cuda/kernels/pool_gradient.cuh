@@ -213,7 +213,7 @@ __device__ __forceinline__ bool lies_in_window(const PoolTask& p, const Place& o
   return inside;
 }
 
-inline __global__ void __launch_bounds__(kGradientThreads)
+[[maybe_unused]] static __global__ void __launch_bounds__(kGradientThreads)
     pool_check_indices(const PoolTask p, const Index* __restrict__ indices, int* wrong) {
   const Index thread = static_cast<Index>(blockIdx.x) * kGradientThreads + threadIdx.x;
   if (thread >= p.outputs.count()) return;
