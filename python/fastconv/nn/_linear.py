@@ -23,6 +23,15 @@ def as_rows(image: Array) -> Array:
     return image[0, :, 0, :].T
 
 
+def require_features(x_shape: Shape, in_features: int) -> None:
+    """Reject inputs of a dense layer that have another size."""
+    if not x_shape or x_shape[-1] != in_features:
+        raise ShapeError(
+            f"the last axis of x must have in_features={in_features} elements, got shape "
+            f"{x_shape}; change x or in_features (a Flatten may be missing before)"
+        )
+
+
 class Linear(Module):
     """Dense layer: x @ weight.T + bias along the last axis.
 
@@ -76,9 +85,9 @@ class Linear(Module):
             2, as_pixels(grad_rows), as_pixels(rows), self._kernel(), 1, 0, 1, 1,
             bias=self.bias is not None,
         )  # fmt: skip
-        self.weight.accumulate(grad_weight[:, :, 0, 0])
+        self.weight.accumulate(grad_weight[:, :, 0, 0], keeps=True)
         if self.bias is not None and grad_bias is not None:
-            self.bias.accumulate(grad_bias)
+            self.bias.accumulate(grad_bias, keeps=True)
         return np.ascontiguousarray(as_rows(grad_x)).reshape(x_shape)
 
     def _kernel(self) -> Array:
@@ -86,11 +95,7 @@ class Linear(Module):
 
     def output_shape(self, x_shape: Shape) -> Shape:
         """See :meth:`Module.output_shape`."""
-        if not x_shape or x_shape[-1] != self.in_features:
-            raise ShapeError(
-                f"the last axis of x must have in_features={self.in_features} elements, got shape "
-                f"{x_shape}; change x or in_features (a Flatten may be missing before)"
-            )
+        require_features(x_shape, self.in_features)
         return (*x_shape[:-1], self.out_features)
 
     def multiply_adds(self, x_shape: Shape) -> int:

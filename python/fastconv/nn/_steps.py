@@ -12,7 +12,7 @@ from fastconv import _core
 from fastconv._plan import MemoryFormat, plan, plan_with_addend
 from fastconv.config import show_config
 from fastconv.nn import _gradients
-from fastconv.nn._linear import Flatten, as_pixels, as_rows
+from fastconv.nn._linear import Flatten, as_pixels, as_rows, require_features
 from fastconv.nn._module import Array, Module, Shape, no_grad
 from fastconv.nn._pool import (
     AdaptiveAvgPool1d,
@@ -80,6 +80,7 @@ class PlannedStep:
     def __call__(self, x: Array) -> Array:
         if self._kind != "linear":
             return self._planned(self._kind, x.shape)(x)
+        require_features(x.shape, self._weight.shape[1])
         shape = (*x.shape[:-1], self.out_channels)
         rows = x.reshape(-1, x.shape[-1])
         if not rows.size:
@@ -98,6 +99,7 @@ class PlannedStep:
         return y
 
     def _record_linear(self, recorder: Recorder, x: Value) -> Value:
+        require_features(x.shape, self._weight.shape[1])
         if len(x.shape) != 2 or not x.shape[0]:
             raise CannotRecordError
         y = recorder.new((x.shape[0], self.out_channels))
@@ -118,6 +120,8 @@ class PlannedStep:
         # The kernels of the matrix unit add nothing; on it two passes are faster.
         convolves = self._kind.startswith("conv") and not self._kind.startswith("conv_transpose")
         dense = self._groups == 1 or self.out_channels // self._groups > 3
+        # Of one channel NCHW and channels-last are the same, and the results would be NCHW.
+        dense = dense and self._weight.shape[1] * self._groups > 1
         return convolves and dense and self.activation is None and show_config().isa != "amx"
 
     def _planned(
