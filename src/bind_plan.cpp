@@ -44,8 +44,11 @@ class Plan {
   py::object run(PyObject* x_object, PyObject* out, PyObject* addend_object) const {
     const ArrayView x = view_array(x_object, "x");
     check_input(x);
-    if ((addend_object != nullptr) != call_.problem.has_addend) {
-      fail(ErrorKind::type, "a plan takes x and out, got another number of arrays");
+    if (addend_object != nullptr && !call_.problem.has_addend) {
+      fail(ErrorKind::type, "a plan takes x and out, got 3 positional arguments");
+    }
+    if (addend_object == nullptr && call_.problem.has_addend) {
+      fail(ErrorKind::type, "this plan takes x, out and an addend, got no addend; pass all three");
     }
     ArrayView y;
     py::object result = make_output(call_, x, out, y);

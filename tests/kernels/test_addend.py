@@ -74,9 +74,10 @@ def test_arrays_that_do_not_fit() -> None:
         adding(x, y, np.zeros((2, 2, 4, 4)))
     with pytest.raises(fc.OptionError, match="addend"):
         adding(x, y, y)
-    for wrong in (lambda: adding(x, y), lambda: small_plan(plan)(x, y, y.copy())):
-        with pytest.raises(fc.ArgumentTypeError, match="number of arrays"):
-            wrong()
+    with pytest.raises(fc.ArgumentTypeError, match="got no addend"):
+        adding(x, y)
+    with pytest.raises(fc.ArgumentTypeError, match="got 3 positional"):
+        small_plan(plan)(x, y, y.copy())
 
 
 @pytest.mark.parametrize("batch", [1, 3])
