@@ -43,8 +43,9 @@ enum class ConvKernel : int {
   depthwise_planar,    // one input channel per group, NCHW and any other strides
   depthwise_channels,  // one channel in and out per group, NHWC
   filter,              // one input channel per group, boundaries that continue the input
+  im2col,  // the product over an unfolded copy of the input, NCHW weights; only if forced
 };
-inline constexpr int kConvKernels = 6;
+inline constexpr int kConvKernels = 7;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {

@@ -14,6 +14,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/channel_sums.cu
   cuda/kernels/conv_direct.cu
   cuda/kernels/conv_gemm.cu
+  cuda/kernels/conv_im2col.cu
   cuda/kernels/conv_mma_bfloat16.cu
   cuda/kernels/conv_mma_float16.cu
   cuda/kernels/conv_mma_float32.cu
