@@ -18,9 +18,9 @@ Isa active_isa();
 Status force_isa(Isa isa);
 void release_isa();  // back to the default
 
-Algorithm environment_algorithm();  // automatic unless FASTCONV_ALGORITHM says otherwise
-int environment_threads();          // 0 unless FASTCONV_NUM_THREADS says otherwise
+Algorithm environment_algorithm();      // automatic unless FASTCONV_ALGORITHM says otherwise
+int environment_threads();              // 0 unless FASTCONV_NUM_THREADS says otherwise
 std::size_t environment_result_pool();  // bytes of freed results that are kept
-Precision environment_precision();  // highest unless FASTCONV_PRECISION says otherwise
+Precision environment_precision();      // highest unless FASTCONV_PRECISION says otherwise
 
 }  // namespace fastconv

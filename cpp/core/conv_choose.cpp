@@ -132,7 +132,7 @@ bool suits_pixels(const ConvProblem& p, const DTypeTable& table) {
 // Where a product for every kernel element repays storing and transposing it: see
 // conv_transposed_pixels.inl.
 bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
-  constexpr Index kLeastSum = 32;
+  constexpr Index kLeastSum = 128;
   return table.width > 1 && p.group_in() >= kLeastSum &&
          p.group_out() * p.kernel[1] * p.kernel[2] >= 2 * table.width;
 }

@@ -85,17 +85,24 @@ FASTCONV_GEOMETRY Index subpixel_channels(const ConvProblem& p, Index tile_m) {
 }
 
 // The kernel of conv_transposed_pixels.inl: output channels whose kernel elements, of one depth,
-// fill panels of two vectors; few enough that their planes of positions stay in the cache.
+// best fill one to four panels of two vectors. Larger lots would fill them as well, but their
+// planes of positions leave the cache.
 FASTCONV_GEOMETRY Index subpixel_column_lot(const ConvProblem& p, Index width) {
   const Index taps = p.kernel[1] * p.kernel[2], panel = 2 * width;
-  Index channels = panel / greatest_common_divisor(panel, taps);
-  while (channels > 1 && channels * taps > 16 * panel) channels /= 2;
-  return smaller(channels, larger(1, p.group_out()));
+  Index best = 1, best_room = ceil_div(taps, panel) * panel;  // columns of the panels it takes
+  for (Index panels = 1; panels <= 4; ++panels) {
+    const Index channels = panels * panel / taps;
+    if (channels * best_room > best * panels * panel) {
+      best = channels;
+      best_room = panels * panel;
+    }
+  }
+  return smaller(best, larger(1, p.group_out()));
 }
 
 // Lots whose weights a task packs together, so that it reads long stretches of each input channel.
 FASTCONV_GEOMETRY Index subpixel_lots_together(const ConvProblem& p, Index width, Index element) {
-  constexpr Index kBytes = Index{384} << 10;
+  constexpr Index kBytes = Index{768} << 10;
   const Index lot = subpixel_column_lot(p, width);
   const Index vectors = ceil_div(lot * p.kernel[1] * p.kernel[2], width);
   const Index rows = widest_phase(p, 0).taps * p.group_in();

@@ -1,4 +1,4 @@
-"""Memory of results that is used again: never while somebody looks at it, and never without bound."""
+"""Memory of results that is used again: never while somebody looks at it, never without bound."""
 
 from __future__ import annotations
 
