@@ -294,7 +294,7 @@ struct WinogradTask {
         seen = Vt::fma(sum, Vt::zero(), seen);
         sum = Vt::add(sum, added);
         if (last && p.has_addend) {
-          sum = Vt::add(sum, Vt::load_first(to + r * row_step + at * col_step + addend, channels));
+          sum = Vt::add(sum, Vt::load_first(to + r * row_step + out * col_step + addend, channels));
         }
         // Planes' addends join when vectors lie along the pixels.
         const bool complete = last || !p.has_addend;
