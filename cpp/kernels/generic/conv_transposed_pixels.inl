@@ -47,37 +47,59 @@ static inline bool columns_adjoin(const ConvProblem& p) {
          (p.group_out() == 1 || weight_out_stride(p) == taps);
 }
 
+// One row of a lot, `count` adjoining columns from `from` on, to the lot's panels of `rows` rows;
+// the row that is `ahead` elements further is fetched.
+template <class T>
+static inline void copy_columns(const T* from, Index count, Index ahead, Index row, Index rows,
+                                T* to) {
+  using Vt = Vec<T>;
+  constexpr Index W = Vt::width;
+  T* panel = to + 2 * row * W;
+  for (; count > 0; count -= 2 * W, from += 2 * W, panel += 2 * rows * W) {
+    __builtin_prefetch(from + ahead);
+    __builtin_prefetch(from + ahead + W);
+    if (count >= 2 * W) {
+      Vt::store(panel, Vt::load(from));
+      Vt::store(panel + W, Vt::load(from + W));
+    } else if (count > W) {
+      Vt::store(panel, Vt::load(from));
+      Vt::store(panel + W, Vt::load_first(from + W, static_cast<int>(count - W)));
+    } else {
+      Vt::store(panel - row * W, Vt::load_first(from, static_cast<int>(count)));
+    }
+  }
+}
+
 // Packs the columns of lots `lots`, for the depth taps of phase `d`, as rows `row` and following of
 // `rows`: [lot][panel of two vectors][row][column], zeros past a lot's last column.
 template <class T>
 static void pack_columns(const ColumnLots<T>& columns, const T* w, Range lots, const AxisPhase& d,
                          Index row, Index rows, T* to) {
-  using Vt = Vec<T>;
-  constexpr Index W = Vt::width, kAhead = 16, kLine = static_cast<Index>(64 / sizeof(T));
+  constexpr Index W = Vec<T>::width, kAhead = 16;
   const ConvProblem& p = columns.p;
   const Index w_in = weight_in_stride(p), w_out = weight_out_stride(p), taps = columns.taps;
   const bool adjoin = columns_adjoin(p);
-  const Index lot_size = columns.size(rows);
+  const Index lot_size = columns.size(rows), channels = p.group_in();
+  const Index lot_columns = columns.channels * taps;
+  const Index last_columns = columns.channels_of(lots.hi - 1) * taps;
   for (Index z = 0; z < d.taps; ++z) {
     const T* slice = w + (d.tap0 + z * d.tap_step) * p.w.spatial[0];
-    for (Index c = 0; c < p.group_in(); ++c, slice += w_in, ++row) {
+    for (Index c = 0; c < channels; ++c, slice += w_in, ++row) {
       for (Index lot = lots.lo; lot < lots.hi; ++lot) {
         const T* from = slice + lot * columns.channels * w_out;
-        const Index count = columns.channels_of(lot) * taps, vectors = columns.vectors_of(lot);
+        const Index count = lot == lots.hi - 1 ? last_columns : lot_columns;
         T* const at = to + (lot - lots.lo) * lot_size;
+        if (adjoin) {
+          copy_columns(from, count, kAhead * w_in, row, rows, at);
+          continue;
+        }
+        const Index vectors = ceil_div(count, W);
         for (Index v = 0; v < vectors; ++v) {
           const Index in_panel = smaller(2, vectors - v / 2 * 2);
           T* place = at + (v / 2 * 2 * rows + row * in_panel + v % 2) * W;
-          const Index exist = smaller(W, count - v * W);
-          if (adjoin) {
-            if (v * W % kLine == 0) __builtin_prefetch(from + kAhead * w_in + v * W);
-            Vt::store(place, exist == W ? Vt::load(from + v * W)
-                                        : Vt::load_first(from + v * W, static_cast<int>(exist)));
-            continue;
-          }
           for (Index e = 0; e < W; ++e) {
             const Index column = v * W + e, tap = column % taps;
-            place[e] = e >= exist
+            place[e] = column >= count
                            ? T(0)
                            : from[column / taps * w_out + tap / p.kernel[2] * p.w.spatial[1] +
                                   tap % p.kernel[2] * p.w.spatial[2]];
