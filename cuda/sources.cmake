@@ -9,6 +9,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/registry.cpp
   cuda/launch/schedule_gemm.cpp
   cuda/launch/schedule_weights.cpp
+  cuda/launch/weights_mma_plan.cpp
   cuda/kernels/channel_sums.cu
   cuda/kernels/conv_direct.cu
   cuda/kernels/conv_mma_bfloat16.cu
@@ -16,6 +17,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/conv_mma_float32.cu
   cuda/kernels/conv_gemm.cu
   cuda/kernels/fill.cu
-  cuda/kernels/weights_gemm.cu)
+  cuda/kernels/weights_gemm.cu
+  cuda/kernels/weights_mma.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)
