@@ -37,11 +37,14 @@ Status device_traits(int device, DeviceTraits& traits);
 
 // The kernels of a convolution; conv_kernel_name gives their names.
 enum class ConvKernel : int {
-  direct,         // one thread per output, any problem, boundary and memory layout
-  implicit_gemm,  // tiles of output channels x pixels in registers, any layout
-  mma,            // the same on tensor cores
+  direct,              // one thread per output, any problem, boundary and memory layout
+  implicit_gemm,       // tiles of output channels x pixels in registers, any layout
+  mma,                 // the same on tensor cores
+  depthwise_planar,    // one input channel per group, NCHW and any other strides
+  depthwise_channels,  // one channel in and out per group, NHWC
+  filter,              // one input channel per group, boundaries that continue the input
 };
-inline constexpr int kConvKernels = 3;
+inline constexpr int kConvKernels = 6;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {
@@ -113,3 +116,5 @@ Status fill_zero(DType dtype, Index batch, Index channels, const Axes& size, con
                  void* to, Stream stream);
 
 }  // namespace fastconv::cuda
+
+#include "cuda/operators.h"

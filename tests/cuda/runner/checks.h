@@ -18,5 +18,7 @@ void check_cuda_mma(const std::vector<Record>& records, Report& report);
 void check_mma_precision(Report& report);
 // Warp instructions as the shim emulates them.
 void check_ptx(Report& report);
+void check_cuda_pool(const std::vector<Record>& records, const std::string& filter, Report& report);
+void check_cuda_fold(const std::vector<Record>& records, const std::string& filter, Report& report);
 
 }  // namespace fastconv::runner

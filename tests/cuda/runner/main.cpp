@@ -28,6 +28,8 @@ int main(int count, char** arguments) {
       check_cuda_mma(records, report);
       check_mma_precision(report);
     }
+    check_cuda_pool(records, filter, report);
+    check_cuda_fold(records, filter, report);
     return report.finish();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());
