@@ -81,8 +81,9 @@ enum class WeightKernel : int {
   direct,         // a block per weight, any problem and layout
   implicit_gemm,  // tiles of output channels x columns in registers, pixels in parts
   depthwise,      // one input channel per group, tiles of kernel elements, pixels in parts
+  mma,            // implicit_gemm on tensor cores, one kernel element at a time
 };
-inline constexpr int kWeightKernels = 3;
+inline constexpr int kWeightKernels = 4;
 const char* weight_kernel_name(WeightKernel kernel);
 
 struct WeightPlan {

@@ -10,6 +10,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/registry.cpp
   cuda/launch/schedule_gemm.cpp
   cuda/launch/schedule_weights.cpp
+  cuda/launch/weights_mma_plan.cpp
   cuda/kernels/activations.cu
   cuda/kernels/channel_sums.cu
   cuda/kernels/conv_direct.cu
@@ -25,6 +26,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/pool_gradient.cu
   cuda/kernels/unpool.cu
   cuda/kernels/weights_depthwise.cu
-  cuda/kernels/weights_gemm.cu)
+  cuda/kernels/weights_gemm.cu
+  cuda/kernels/weights_mma.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)
