@@ -80,8 +80,9 @@ std::string explain(const ConvProblem& problem, const ConvPlan& plan, const Devi
 enum class WeightKernel : int {
   direct,         // a block per weight, any problem and layout
   implicit_gemm,  // tiles of output channels x columns in registers, pixels in parts
+  depthwise,      // one input channel per group, tiles of kernel elements, pixels in parts
 };
-inline constexpr int kWeightKernels = 2;
+inline constexpr int kWeightKernels = 3;
 const char* weight_kernel_name(WeightKernel kernel);
 
 struct WeightPlan {

@@ -24,6 +24,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/pool.cu
   cuda/kernels/pool_gradient.cu
   cuda/kernels/unpool.cu
+  cuda/kernels/weights_depthwise.cu
   cuda/kernels/weights_gemm.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)

@@ -18,6 +18,25 @@
 
 namespace fastconv {
 
+namespace {
+
+bool adds_arrays(Family family) {
+  switch (family) {
+    case Family::rows:
+    case Family::rows_in_place:
+    case Family::depthwise_channels_last:
+    case Family::matrix:
+    case Family::matrix_unfolded:
+    case Family::transposed_planar:
+    case Family::transposed_pixels:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
 const char* declines(const ConvProblem& p, Family family, const DTypeTable& table) {
   const bool zeros = p.boundary == Boundary::fill && p.fill_value == 0.0;
   const bool last = p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1;
@@ -25,6 +44,7 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
     return "it has no kernel for 16-bit arrays as they are";
   }
   if (!zeros && family != Family::rows) return "it knows no boundary but zeros";
+  if (p.has_addend && !adds_arrays(family)) return "it adds no other array to its results";
   switch (family) {
     case Family::plain:
     case Family::direct_planar:
@@ -129,12 +149,12 @@ bool suits_pixels(const ConvProblem& p, const DTypeTable& table) {
          p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3;
 }
 
-// Where broadcasting pixels repays two transpositions: see conv_transposed_pixels.inl.
+// Where a product for every kernel element repays storing and transposing it: see
+// conv_transposed_pixels.inl.
 bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
-  constexpr Index kLeastSum = 256;
-  const Index sum = p.group_in() * p.kernel.product() / p.stride.product();
-  return table.width > 1 && sum >= kLeastSum && p.group_out() >= 2 * table.width &&
-         p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3;
+  constexpr Index kLeastSum = 128;
+  return table.width > 1 && p.group_in() >= kLeastSum &&
+         p.group_out() * p.kernel[1] * p.kernel[2] >= 2 * table.width;
 }
 
 // The families of an algorithm, most specialised first.
@@ -165,7 +185,7 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
   if (can(Family::transposed_planar) && p.stride[1] * p.stride[2] > 1) {
     if (suits_transposed_pixels(p, table)) {
       why =
-          "transposed with a stride, many channels: pixels broadcast, phases interleaved in cache";
+          "transposed with a stride, many channels: one product for all phases, added up in cache";
       return Family::transposed_pixels;
     }
     why = "transposed with a stride: outputs of all phases are interleaved in the cache";

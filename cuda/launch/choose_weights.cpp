@@ -8,11 +8,11 @@
 
 namespace fastconv::cuda {
 
-extern const WeightEntry kWeightsGemm, kWeightsDirect;
+extern const WeightEntry kWeightsDepthwise, kWeightsGemm, kWeightsDirect;
 
 namespace {
 
-constexpr const WeightEntry* kEntries[] = {&kWeightsGemm, &kWeightsDirect};
+constexpr const WeightEntry* kEntries[] = {&kWeightsDepthwise, &kWeightsGemm, &kWeightsDirect};
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kWeightKernels);
 
 const WeightEntry& entry_of(WeightKernel kernel) {
