@@ -23,6 +23,7 @@ int main(int count, char** arguments) {
     Report report;
     if (std::string("arithmetic").find(filter) != std::string::npos) check_cuda_arithmetic(report);
     check_cuda_conv(records, filter, report);
+    if (filter.empty() || filter == "padding") check_cuda_padding(report);
     check_cuda_gradients(records, filter, report);
     if (std::string("tensor cores").find(filter) != std::string::npos) {
       check_ptx(report);
