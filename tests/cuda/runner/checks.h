@@ -10,6 +10,8 @@
 
 namespace fastconv::runner {
 
+// Divisions and windows as kernels compute them.
+void check_cuda_arithmetic(Report& report);
 void check_cuda_conv(const std::vector<Record>& records, const std::string& filter, Report& report);
 void check_cuda_gradients(const std::vector<Record>& records, const std::string& filter,
                           Report& report);

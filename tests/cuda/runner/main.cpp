@@ -21,6 +21,7 @@ int main(int count, char** arguments) {
     const std::vector<Record> records = read_problems(arguments[1]);
     const std::string filter = count == 3 ? arguments[2] : "";
     Report report;
+    if (std::string("arithmetic").find(filter) != std::string::npos) check_cuda_arithmetic(report);
     check_cuda_conv(records, filter, report);
     check_cuda_gradients(records, filter, report);
     if (std::string("tensor cores").find(filter) != std::string::npos) {
