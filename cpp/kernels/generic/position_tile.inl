@@ -6,6 +6,13 @@
 // All neighbours lie at one distance, so two pointers reach them; channels_last_tile.inl takes a
 // pointer for each and any pixels.
 
+// Positions that are stored together: whole vectors and whole tiles.
+template <class T>
+constexpr int pixel_group() {
+  constexpr int M = LastShape<T>::m;
+  return static_cast<int>(PlanarShape<T>::n) * (PlanarShape<T>::n % M == 0 ? 1 : M);
+}
+
 // Adds up M neighbouring positions, `channels` apart, from x on; the tile is an M x (V*width)
 // array.
 template <class T, int V>
