@@ -71,7 +71,7 @@ DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_w
   const double channels = static_cast<double>(p.group_in());
   const double waiting =
       p.group_in() * p.in.product() * element_size(p.dtype) > kLargeInput ? kFromMemory : 0.0;
-  cost.direct = rounding(table, useful, useful) * 1.07 + 4.0 / k + 4.0 / channels +
+  cost.direct = rounding(table, useful, useful) * 1.07 + 4.0 / k + 2.0 / channels +
                 channels * static_cast<double>(table.width) / 136e3 + waiting;
   cost.im2col = rounding(table, useful, useful) * 1.08 + 16.0 / k + waiting;
   return cost;
