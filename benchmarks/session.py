@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 import fastconv
 from fastconv import _core
@@ -16,16 +16,19 @@ from .own import Fastconv, FastconvPlan
 from .peers import Missing
 from .problem import Problem
 from .results import Run
-from .runner import Observer, measure_layers
+from .runner import Judge, Observer, measure_layers
 from .suites import Layer
 from .timing import Effort
+from .verify import Verifier
 
 FULL = Effort(seconds=0.12, rounds=10, limit=0.8)
 QUICK = Effort(seconds=0.06, rounds=5, limit=0.3)
+NETWORKS = Effort(seconds=1.0, rounds=10, limit=3.0)
+NETWORKS_QUICK = Effort(seconds=0.3, rounds=5, limit=0.6)
 
 
 def _plan(problem: Problem, settings: Settings) -> str:
-    if not problem.is_convolution:
+    if not problem.has_plan:
         return ""
     assert problem.weight_shape is not None
     return fastconv.explain(
@@ -38,6 +41,28 @@ def _plan(problem: Problem, settings: Settings) -> str:
         precision=cast(Precision, settings.precision),
         **problem.options,
     ).kernel
+
+
+def _own_networks() -> list[Contestant]:
+    from .networks.own import Compiled, Layers
+
+    return [Layers(), Compiled()]
+
+
+def _judge_networks(reference: Any, problem: Any, arrays: Any, dtype: str) -> Judge:
+    from .networks.verify import NetworkVerifier
+
+    return NetworkVerifier(problem, arrays)
+
+
+def _own_layers() -> list[Contestant]:
+    return [Fastconv(), FastconvPlan()]
+
+
+# Who stands for fastconv, who knows the right answers, and the effort of full and quick runs.
+_Field = tuple[Callable[[], list[Contestant]], Callable[..., Judge], tuple[Effort, Effort]]
+_LAYERS: _Field = (_own_layers, Verifier, (FULL, QUICK))
+_NETWORKS: _Field = (_own_networks, _judge_networks, (NETWORKS, NETWORKS_QUICK))
 
 
 def measure(
@@ -53,6 +78,7 @@ def measure(
     held: dict[str, str],
     quick: bool,
     observer: Observer,
+    networks: bool = False,
 ) -> Run:
     """Measure the machine's ceilings, then the layers.
 
@@ -68,8 +94,10 @@ def measure(
         held: Environment that holds peers to that instruction set.
         quick: Measure for a shorter time.
         observer: Told about progress.
+        networks: Whether the layers are whole networks.
     """
-    contestants: list[Contestant] = [Fastconv(), FastconvPlan(), *peers]
+    own, judge, efforts = _NETWORKS if networks else _LAYERS
+    contestants = [*own(), *peers]
     run = Run(
         threads=threads,
         dtype=dtype,
@@ -90,10 +118,11 @@ def measure(
             layers,
             contestants,
             Settings(threads, dtype, algorithm, precision, isa if held else None),
-            QUICK if quick else FULL,
+            efforts[quick],
             observer,
             reference=fastconv.reference,
             explain=_plan,
+            judge=judge,
         )
     finally:
         fastconv.set_num_threads(None)

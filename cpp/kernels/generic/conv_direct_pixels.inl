@@ -178,15 +178,23 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
         for (Index q = task.cols.lo; q < task.cols.hi; q += chunk.cols) {
           const Range some_cols = {q, smaller(task.cols.hi, q + chunk.cols)};
           const Index length = some_cols.hi - q;
-          work.add(some_rows, some_cols, at, !first);
-          if (last) {
-            const bool adjoin = y_row == length * y_col;
-            const Index count = adjoin ? (some_rows.hi - r) * length : length;
-            T* from = at;
-            for (Index s = r; s < (adjoin ? r + 1 : some_rows.hi); ++s, from += count * width) {
-              store_pixels(from, panel.vectors, panel.channels, count, to + s * y_row + q * y_col,
-                           p.y.channel, y_col, end);
+          const bool adjoin = y_row == length * y_col;
+          const Index count = adjoin ? (some_rows.hi - r) * length : length;
+          const Index stored_rows = adjoin ? 1 : some_rows.hi - r;
+          T* const out = to + r * y_row + q * y_col;
+          const bool starts = first && p.has_addend;
+          if (starts) {
+            // Sums start from what is added to them.
+            if (panel.channels < width) fill_zero(at, (some_rows.hi - r) * length * width);
+            for (Index s = 0; s < stored_rows; ++s) {
+              turn_positions<T>(out + job.addend + s * y_row, p.y.channel, y_col, count,
+                                panel.channels, at + s * count * width, width);
             }
+          }
+          work.add(some_rows, some_cols, at, !first || starts);
+          for (Index s = 0; last && s < stored_rows; ++s) {
+            store_pixels(at + s * count * width, panel.vectors, panel.channels, count,
+                         out + s * y_row, p.y.channel, y_col, end);
           }
           if (several) at += (some_rows.hi - r) * length * width;
         }

@@ -20,6 +20,7 @@ fastconv bench --quick                               a cross-section
 fastconv bench --suite resnet50 --layer 'layer3*'    some layers
 fastconv bench --suite filters --peer opencv         one peer
 fastconv bench --precision high                      float32 at another level
+fastconv bench --network resnet50                    inference and a training step
 fastconv bench --isa avx2                            peers are held to AVX2 too
 
 Ctrl-C ends the run after the layer that is being measured and reports what there is.
@@ -29,6 +30,13 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
 @click.command(help=_HELP)
 @click.option(
     "--suite", "suites", multiple=True, default=("all",), help="Suite; may be repeated. [all]"
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Whole network instead of layers: lenet, alexnet, vgg16, resnet18, resnet50, googlenet or "
+    "all; repeatable.",
 )
 @click.option("--layer", "layers", multiple=True, help="Shell pattern of names, such as 'conv3*'.")
 @click.option(
@@ -69,6 +77,7 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
 @click.option("--list", "only_list", is_flag=True, help="List suites, layers and peers, and stop.")
 def bench(
     suites: tuple[str, ...],
+    networks: tuple[str, ...],
     layers: tuple[str, ...],
     peers: tuple[str, ...],
     threads: int | None,
@@ -92,14 +101,19 @@ def bench(
     with forced_isa(isa):
         held = hold_peers(active_isa())
     try:
-        chosen = catalogue.select(suites, layers, quick=quick)
-        found, missing = load_peers(peers)
+        chosen = _select(suites, networks, layers, quick)
+        found, missing = load_peers(peers, networks=bool(networks))
     except catalogue.SelectionError as error:
         raise click.UsageError(str(error)) from error
     if only_list:
         _list(chosen, found, missing)
         return
     _require_algorithm(algorithm)
+    if networks and (dtype, algorithm) != ("float32", "auto"):
+        raise click.UsageError(
+            f"--network runs in float32 with automatic choice, got --dtype {dtype} --algorithm "
+            f"{algorithm}; leave them out"
+        )
     if not no_files:
         _require_folder("--json", json_file)
         _require_folder("--png", png_file)
@@ -116,6 +130,7 @@ def bench(
             held=held,
             quick=quick,
             observer=observer,
+            networks=bool(networks),
         )
     print_run(run, report_console())
     if not no_files and run.layers:
@@ -126,6 +141,20 @@ def bench(
         raise SystemExit(1)
     if run.interrupted:
         raise SystemExit(130)
+
+
+def _select(
+    suites: tuple[str, ...], networks: tuple[str, ...], layers: tuple[str, ...], quick: bool
+) -> Any:
+    from fastconv.benchmarks import suites as catalogue
+
+    if not networks:
+        return catalogue.select(suites, layers, quick=quick)
+    if suites != ("all",):
+        raise catalogue.SelectionError("network: give --suite or --network, got both")
+    from fastconv.benchmarks.networks.problem import select_networks
+
+    return select_networks(networks, layers, quick=quick)
 
 
 def _require_folder(option: str, path: Path) -> None:
