@@ -30,6 +30,7 @@ struct ConvJob {
   // the whole problem by another family (see `takes_every_value`). May be set by all threads, while
   // packing too; the output then holds anything.
   unsigned char* declined = nullptr;
+  const double* fft_roots = nullptr;  // see core/fft.h; for the family that transforms
 };
 
 struct PoolJob {

@@ -47,6 +47,8 @@ constexpr DTypeTable generic_table() {
   table.conv[static_cast<int>(Family::transposed_pixels)] = {pack_transposed_panels<T>,
                                                              transposed_pixels<T>};
   table.conv[static_cast<int>(Family::few_pixels)] = {nullptr, few_pixels<T>};
+  table.conv[static_cast<int>(Family::depthwise_turned)] = {nullptr, depthwise_turned<T>};
+  table.conv[static_cast<int>(Family::fft)] = {nullptr, conv_fft<T>};
   table.pool_planar = pool_planar<T>;
   table.pool_channels_last = pool_channels_last<T>;
   table.fma_chain = fma_chain<T>;
