@@ -156,7 +156,10 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   // Cycles for a plane, measured with AVX-512 and scaled to the width.
   const double width = number(table.width), vectors = number(ceil_div(p.out[2], table.width));
   const double rows = number(p.out[0] * p.out[1]), taps = number(p.kernel.product());
-  const double along = rows * vectors * (10 + 0.8 * taps) * number(smaller(2, p.stride[2]));
+  // Of signals with long kernels, loads serve several products (row_tile.inl).
+  const bool signal = p.kernel[0] * p.kernel[1] == 1 && 2 * p.kernel[2] >= 3 * table.width;
+  const double along =
+      rows * vectors * (10 + (signal ? 0.4 : 0.8) * taps) * number(smaller(2, p.stride[2]));
   double inside = 1;
   for (int a = 0; a < kAxes; ++a) inside *= number(smaller(p.kernel[a], p.in[a]));
   const double outputs = number(p.out.product());

@@ -88,8 +88,8 @@ bool fft_suits(const ConvProblem& p, const DTypeTable& table) {
   if (table.width == 1 || p.kernel.product() < kLeastTaps || fft_declines(p) != nullptr) {
     return false;
   }
-  // Two multiply-adds of vectors a cycle, 60 % of which the row kernels reach.
-  constexpr double kSpeed = 0.6;
+  // Two multiply-adds of vectors a cycle, of which the row kernels reach three quarters.
+  constexpr double kSpeed = 0.75;
   const double direct = number(multiply_adds(p)) / number(table.width) / 2 / kSpeed;
   return cycles(p, best_grid(p, table.width), table.width) < 0.8 * direct;
 }
