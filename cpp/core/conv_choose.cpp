@@ -153,23 +153,23 @@ PlanarCost planar_cost(const ConvProblem& p, const DTypeTable& table) {
 bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   if (table.width == 1 || p.groups < table.width) return false;
   const auto number = [](Index n) { return static_cast<double>(n); };
-  // Cycles for a plane, measured with AVX-512 and scaled to the width.
+  // Cycles for a plane, measured with AVX-512 and AVX2. Of signals with long kernels, loads serve
+  // several products (row_tile.inl).
   const double width = number(table.width), vectors = number(ceil_div(p.out[2], table.width));
   const double rows = number(p.out[0] * p.out[1]), taps = number(p.kernel.product());
-  // Of signals with long kernels, loads serve several products (row_tile.inl).
   const bool signal = p.kernel[0] * p.kernel[1] == 1 && 2 * p.kernel[2] >= 3 * table.width;
   const double along =
-      rows * vectors * (10 + (signal ? 0.4 : 0.8) * taps) * number(smaller(2, p.stride[2]));
+      rows * (12 + vectors * taps * (signal ? 0.4 : 0.85)) * number(smaller(2, p.stride[2]));
   double inside = 1;
   for (int a = 0; a < kAxes; ++a) inside *= number(smaller(p.kernel[a], p.in[a]));
-  const double outputs = number(p.out.product());
-  const double filled = number(p.groups) / number(ceil_div(p.groups, table.width)) / width;
-  // Turning costs twice where planes leave the first-level cache in between.
-  constexpr double kFirstLevel = 40e3;
-  const double pixels = number(p.in.product());
-  const double twice = pixels * width * number(element_size(p.dtype)) > kFirstLevel ? 2 : 1;
+  const double outputs = number(p.out.product()), moved = number(p.in.product()) + outputs;
+  const double filled = number(p.groups) / number(ceil_div(p.groups, table.width) * table.width);
+  // Planes leave the first-level cache in between where they do not fit.
+  constexpr double kFirstLevel = 45e3;
+  const double slowed = moved * width * number(element_size(p.dtype)) > kFirstLevel ? 1.5 : 1.0;
   const double turned =
-      (8 * twice * (pixels + outputs) + outputs * inside / 1.75 + 40 * rows) / width / filled;
+      ((2.4 + 0.35 * width) * slowed * moved + outputs * inside / 1.75 + 40 * rows) / width /
+      filled;
   return turned < along;
 }
 
