@@ -363,8 +363,13 @@ Status choose_conv(const ConvProblem& problem, const PlanOptions& options, Isa i
   const DTypeTable& table = unit->table[static_cast<int>(problem.dtype)];
   plan.isa = unit->isa;
   if (is_narrow(problem.dtype)) {
-    if (!pick_narrow(filled, algorithm, table, plan.family, plan.reason) &&
-        !pick_matrix(filled, algorithm, table, options.keeps_weights, plan.family, plan.reason)) {
+    ConvProblem wide = filled;
+    wide.dtype = DType::float32;
+    const DTypeTable& wide_table = unit->table[static_cast<int>(wide.dtype)];
+    const bool transforms = algorithm == Algorithm::automatic && fft_suits(wide, wide_table);
+    if (transforms ||
+        (!pick_narrow(filled, algorithm, table, plan.family, plan.reason) &&
+         !pick_matrix(filled, algorithm, table, options.keeps_weights, plan.family, plan.reason))) {
       return plan_widened(problem, options, plan);
     }
   } else {
