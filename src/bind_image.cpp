@@ -4,6 +4,8 @@
 #include "arguments.h"
 #include "bind_errors.h"
 #include "bindings.h"
+#include "core/config.h"
+#include "core/names.h"
 #include "precision.h"
 
 namespace fastconv::bind {
@@ -16,6 +18,7 @@ enum FilterArgument {
   kMode,
   kBoundary,
   kFillValue,
+  kFilterAlgorithm,
   kFilterOut,
   kFilterArguments
 };
@@ -103,6 +106,14 @@ void join_channels(ConvProblem& p) {
   p.x.spatial[2] = p.y.spatial[2] = 1;
 }
 
+// What is forced outside counts where filters know it: im2col knows no boundary but zeros.
+Algorithm filter_algorithm(PyObject* given) {
+  const auto named = static_cast<Algorithm>(parse_name(given, kAlgorithmNames, "algorithm"));
+  const Algorithm outside = environment_algorithm();
+  const bool foreign = outside == Algorithm::im2col || outside == Algorithm::winograd;
+  return named == Algorithm::automatic && foreign ? Algorithm::direct : named;
+}
+
 PyObject* filter(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return guarded([&]() -> PyObject* {
     if (count != kFilterArguments) fail(ErrorKind::type, "wrong number of arguments");
@@ -115,6 +126,7 @@ PyObject* filter(PyObject*, PyObject* const* args, Py_ssize_t count) {
     ConvProblem p = filter_problem(image, kernel, mode, rotate);
     p.boundary = static_cast<Boundary>(parse_name(args[kBoundary], kBoundaryNames, "boundary"));
     p.fill_value = parse_double(args[kFillValue], "fill_value");
+    const Algorithm algorithm = filter_algorithm(args[kFilterAlgorithm]);
     check(validate(p));
 
     Index shape[3] = {p.out[1], p.out[2], image.ndim == 3 ? image.shape[2] : 1};
@@ -136,9 +148,7 @@ PyObject* filter(PyObject*, PyObject* const* args, Py_ssize_t count) {
     Index last = 0;
     for (int i = 0; rotate && i < 2; ++i) last += (kernel.shape[i] - 1) * kernel.strides[i];
     ConvPlan plan;
-    // Filters have no algorithm= and no im2col form that knows boundaries, whatever is forced
-    // outside.
-    check(plan_conv(p, {Algorithm::direct}, plan));
+    check(plan_conv(p, {algorithm}, plan));
     Status status;
     {
       const py::gil_scoped_release released;

@@ -185,6 +185,7 @@ def _conv_depthwise() -> list[Problem]:
         depthwise(17, (6, 5), (3, 3), padding=9),
         *(depthwise(5, (14, 18), (3, 3), times, padding=1) for times in (2, 3, 4)),
         *(depthwise(17, (n,), (k,), padding=k // 2) for n in (99, 300) for k in (3, 31, 63)),
+        *(depthwise(3, (n,), (k,), padding=k // 2) for n in (140, 255) for k in (12, 24, 25, 130)),
         depthwise(3, (300,), (9,), stride=2, dilation=3),
         depthwise(17, (5, 9, 18), (3, 3, 3), padding=1, bias=True),
         depthwise(5, (6, 9, 18), (2, 3, 3), stride=2, padding=1),
@@ -245,6 +246,20 @@ def _conv_transforms() -> list[Problem]:
         _case("conv2d", (2, 16, 9, 60), (20, 16, 3, 3), dilation=(1, 17), padding=(1, 17)),
         _case("conv2d", (1, 16, 11, 11), (16, 16, 3, 3), dilation=9, padding=9, activation="relu"),
         _case("conv3d", (1, 17, 4, 6, 7), (20, 17, 3, 3, 3), padding=1, stride=(2, 1, 1)),
+    ]
+
+
+def _conv_tiles_of_transforms() -> list[Problem]:
+    """Fourier tiles: one and several, an odd one left over, wider than high and the reverse."""
+    return [
+        _case("conv2d", (1, 1, 40, 300), (1, 1, 9, 9), padding=4),
+        _case("conv2d", (3, 2, 70, 33), (2, 1, 17, 5), groups=2, padding=(8, 2), bias=True),
+        _case("conv2d", (1, 2, 30, 31), (3, 2, 11, 8), padding=((0, 3), (9, 1)), bias=True),
+        _case("conv2d", (2, 6, 20, 24), (4, 3, 7, 7), groups=2, dilation=(2, 3), padding=9),
+        _case("conv2d", (1, 3, 25, 25), (3, 1, 25, 25), groups=3, padding=12, activation="relu"),
+        _case("conv1d", (2, 2, 700), (2, 1, 129), groups=2, padding=64),
+        _case("conv1d", (1, 1, 300), (1, 1, 200), padding=((199, 0),), bias=True),
+        _case("conv3d", (1, 2, 3, 12, 14), (2, 1, 1, 7, 9), groups=2, padding=(1, 3, 4)),
     ]
 
 
@@ -586,6 +601,7 @@ CONV_CASES = [
     *_conv_empty(),
     *_conv_activations(),
     *_conv_transforms(),
+    *_conv_tiles_of_transforms(),
 ]
 TRANSPOSED_CASES = _transposed()
 POOL_CASES = [*_max_and_min(), *_averages(), *_norms(), *_adaptive()]

@@ -1,4 +1,4 @@
-"""What errors of Winograd kernels, which mix neighbouring pixels and kernel elements, relate to."""
+"""What errors of transforms, which mix pixels and kernel elements first, are relative to."""
 
 from __future__ import annotations
 
@@ -49,3 +49,19 @@ def neighbourhood(problem: Problem, operands: cases.Operands) -> NDArray[np.floa
         problem.op, x, weight, operands.bias, groups=groups
     )
     return scale
+
+
+def plane_scale(problem: Problem, operands: cases.Operands) -> NDArray[np.float64]:
+    """S of docs/numerics.md for Fourier transforms, for each output.
+
+    The sum over the channels of the largest |x| of the image, times the sum of |w| over the
+    kernel's elements; |bias| is one of the terms.
+    """
+    x, rank = np.abs(operands.x), problem.rank
+    largest = x.max(tuple(range(x.ndim - rank, x.ndim)), keepdims=True, initial=0.0)
+    weight = np.abs(operands.weight).sum(tuple(range(2, 2 + rank)), keepdims=True)
+    y = cases.call(reference, problem, operands)
+    scale: NDArray[np.float64] = reference.magnitude(
+        problem.op, largest, weight, operands.bias, groups=problem.options.get("groups", 1)
+    )
+    return np.broadcast_to(scale, y.shape).copy()

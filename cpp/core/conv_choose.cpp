@@ -30,10 +30,25 @@ bool adds_arrays(Family family) {
     case Family::matrix_unfolded:
     case Family::transposed_planar:
     case Family::transposed_pixels:
+    case Family::depthwise_turned:
+    case Family::fft:
       return false;
     default:
       return true;
   }
+}
+
+// Elements of the planes of one vector of channels.
+constexpr Index kMostTurned = 1 << 16;
+
+// The elements of a plane, in one piece.
+bool adjoining(const Strides& s, const Axes& size) {
+  Index step = 1;
+  for (int a = kAxes - 1; a >= 0; --a) {
+    if (size[a] > 1 && s.spatial[a] != step) return false;
+    step *= size[a];
+  }
+  return true;
 }
 
 }  // namespace
@@ -44,7 +59,8 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
   if (is_narrow(p.dtype) && table.conv[static_cast<int>(family)].run == nullptr) {
     return "it has no kernel for 16-bit arrays as they are";
   }
-  if (!zeros && family != Family::rows) return "it knows no boundary but zeros";
+  if (!zeros && family != Family::rows && family != Family::fft)
+    return "it knows no boundary but zeros";
   if (p.has_addend && !adds_arrays(family)) return "it adds no other array to its results";
   switch (family) {
     case Family::plain:
@@ -71,9 +87,18 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
       if (p.group_in() != 1 || p.group_out() != 1) return "the problem is not depthwise";
       if (!last) return "the arrays are not channels-last";
       return p.groups < table.width ? "the channels do not fill a vector" : nullptr;
+    case Family::depthwise_turned:
+      if (p.group_in() != 1 || p.group_out() != 1) return "the problem is not depthwise";
+      if (p.transposed) return "it has no transposed form";
+      if (p.dilation[2] != 1 && p.kernel[2] != 1) return "it knows no dilation along the row";
+      if (!adjoining(p.x, p.in) || !adjoining(p.y, p.out)) return "the planes have gaps";
+      if (!kernel_adjoins(p)) return "the elements of a kernel do not adjoin";
+      return p.in.product() * table.width > kMostTurned ? "its planes do not fit a cache" : nullptr;
     case Family::winograd_2x2:
     case Family::winograd_4x4:
       return winograd_declines(p);
+    case Family::fft:
+      return fft_declines(p);
     case Family::matrix:
     case Family::matrix_unfolded:
       if (table.conv[static_cast<int>(family)].run == nullptr) {
@@ -113,6 +138,30 @@ bool suits_few_pixels(const ConvProblem& p, bool keeps_weights) {
   return pixels <= (packs ? kPacked : kPointwise);
 }
 
+// Where vectors of channels are full and rows are not: see conv_depthwise_turned.inl.
+bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
+  if (table.width == 1 || p.groups < table.width) return false;
+  const auto number = [](Index n) { return static_cast<double>(n); };
+  // Cycles for a plane, measured with AVX-512 and AVX2. Of signals with long kernels, loads serve
+  // several products (row_tile.inl).
+  const double width = number(table.width), vectors = number(ceil_div(p.out[2], table.width));
+  const double rows = number(p.out[0] * p.out[1]), taps = number(p.kernel.product());
+  const bool signal = p.kernel[0] * p.kernel[1] == 1 && 2 * p.kernel[2] >= 3 * table.width;
+  const double along =
+      rows * (12 + vectors * taps * (signal ? 0.4 : 0.85)) * number(smaller(2, p.stride[2]));
+  double inside = 1;
+  for (int a = 0; a < kAxes; ++a) inside *= number(smaller(p.kernel[a], p.in[a]));
+  const double outputs = number(p.out.product()), moved = number(p.in.product()) + outputs;
+  const double filled = number(p.groups) / number(ceil_div(p.groups, table.width) * table.width);
+  // Planes leave the first-level cache in between where they do not fit.
+  constexpr double kFirstLevel = 45e3;
+  const double slowed = moved * width * number(element_size(p.dtype)) > kFirstLevel ? 1.5 : 1.0;
+  const double turned =
+      ((2.4 + 0.35 * width) * slowed * moved + outputs * inside / 1.75 + 40 * rows) / width /
+      filled;
+  return turned < along;
+}
+
 // Where a product for every kernel element repays storing and transposing it: see
 // conv_transposed_pixels.inl.
 bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
@@ -137,6 +186,10 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
       (p.groups == 1 || p.group_out() >= table.width)) {
     why = "channels-last: inputs are broadcast where they lie, vectors along the output channels";
     return Family::direct_channels_last;
+  }
+  if (can(Family::depthwise_turned) && suits_turned(p, table)) {
+    why = "depthwise, rows shorter than a vector: planes are turned so that channels fill vectors";
+    return Family::depthwise_turned;
   }
   if (can(Family::rows_in_place)) {
     why = "few channels per group: vectors along rows where they lie, shared by output rows";
@@ -190,8 +243,18 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
             const char*& why) {
   if (algorithm == Algorithm::im2col) return pick_im2col(p, table, why);
   if (algorithm == Algorithm::winograd) return pick_winograd(p, table, keeps_weights, why);
+  const char* const transformed =
+      "so many kernel elements that transforming tiles there and back takes fewer operations";
+  if (algorithm == Algorithm::fft) {
+    why = transformed;
+    return Family::fft;
+  }
   const Family direct = pick_direct(p, table, keeps_weights, why);
   if (algorithm == Algorithm::direct) return direct;
+  if (fft_suits(p, table)) {
+    why = transformed;
+    return Family::fft;
+  }
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
   if (direct == Family::direct_planar || direct == Family::direct_pixels) {
     const DenseCost cost = dense_cost(p, table, keeps_weights);
@@ -237,7 +300,7 @@ bool accurate_enough(const ConvProblem& problem, Family family) {
 
 bool takes_every_value(Family family) {
   return family != Family::matrix && family != Family::matrix_unfolded &&
-         family_algorithm(family) != Algorithm::winograd;
+         family_algorithm(family) != Algorithm::winograd && family != Family::fft;
 }
 
 namespace {
@@ -284,14 +347,20 @@ Status choose_conv(const ConvProblem& problem, const PlanOptions& options, Isa i
   const DTypeTable& table = unit->table[static_cast<int>(problem.dtype)];
   plan.isa = unit->isa;
   if (is_narrow(problem.dtype)) {
-    if (!pick_narrow(filled, algorithm, table, plan.family, plan.reason) &&
-        !pick_matrix(filled, algorithm, table, options.keeps_weights, plan.family, plan.reason)) {
+    ConvProblem wide = filled;
+    wide.dtype = DType::float32;
+    const DTypeTable& wide_table = unit->table[static_cast<int>(wide.dtype)];
+    const bool transforms = algorithm == Algorithm::automatic && fft_suits(wide, wide_table);
+    if (transforms ||
+        (!pick_narrow(filled, algorithm, table, plan.family, plan.reason) &&
+         !pick_matrix(filled, algorithm, table, options.keeps_weights, plan.family, plan.reason))) {
       return plan_widened(problem, options, plan);
     }
   } else {
     plan.family = pick(filled, algorithm, table, options.keeps_weights, plan.reason);
     if (algorithm != Algorithm::winograd && plan.family != Family::rows &&
-        plan.family != Family::rows_in_place && plan.family != Family::depthwise_channels_last) {
+        plan.family != Family::rows_in_place && plan.family != Family::depthwise_channels_last &&
+        plan.family != Family::depthwise_turned && plan.family != Family::fft) {
       pick_matrix(filled, algorithm, table, options.keeps_weights, plan.family, plan.reason);
     }
   }

@@ -7,6 +7,7 @@
 
 #include "core/conv_choose.h"
 #include "core/conv_widen.h"
+#include "core/fft.h"
 #include "core/grid.h"
 #include "core/half.h"
 #include "core/memory.h"
@@ -137,6 +138,7 @@ Status run_job(ConvJob job, bool packed) {
   unsigned char saw_nan = 0, declined = 0;
   job.saw_nan = multiplies_padding(p, *job.plan) ? &saw_nan : nullptr;
   job.declined = &declined;
+  if (job.plan->family == Family::fft) job.fft_roots = fft_roots();
   if (Status status = run_kernel(job, packed); !status.ok()) return status;
   if (declined != 0) return run_any_value(job);
   if (saw_nan == 0) return {};

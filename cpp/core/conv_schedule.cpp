@@ -59,6 +59,12 @@ void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, 
     case Family::transposed_pixels:
       schedule_transposed_pixels(problem, machine, plan);
       break;
+    case Family::depthwise_turned:
+      schedule_depthwise_turned(problem, machine, plan);
+      break;
+    case Family::fft:
+      schedule_fft(problem, machine, plan);
+      break;
   }
 }
 

@@ -66,6 +66,10 @@ bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_we
 Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
                      const char*& why);
 
+// The Fourier transform: likewise.
+const char* fft_declines(const ConvProblem& p);
+bool fft_suits(const ConvProblem& p, const DTypeTable& table);
+
 // How blocks of pixels and panels of output channels become tasks.
 struct PanelCut {
   bool in_passing;  // each task packs the weights of its panels; else phase 0 packs all
@@ -95,6 +99,8 @@ void schedule_matrix_unfolded(const ConvProblem& p, const Machine& m, ConvPlan& 
 void schedule_few_pixels(const ConvProblem& p, const Machine& m, ConvPlan& plan);
 void schedule_transposed_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan);
 void schedule_transposed_pixels(const ConvProblem& p, const Machine& m, ConvPlan& plan);
+void schedule_depthwise_turned(const ConvProblem& p, const Machine& m, ConvPlan& plan);
+void schedule_fft(const ConvProblem& p, const Machine& m, ConvPlan& plan);
 void schedule_plain(const ConvProblem& p, const Machine& m, ConvPlan& plan);
 
 }  // namespace fastconv

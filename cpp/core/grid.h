@@ -135,6 +135,12 @@ FASTCONV_GEOMETRY Index weight_in_stride(const ConvProblem& p) {
   return p.transposed ? p.w.batch : p.w.channel;
 }
 
+// Columns of a row with the padding that its outputs read.
+FASTCONV_GEOMETRY Index turned_columns(const ConvProblem& p) {
+  return larger(p.pad_lo[2] + p.in[2],
+                (p.out[2] - 1) * p.stride[2] + dilated_extent(p.kernel[2], p.dilation[2]));
+}
+
 // How one axis of the input is laid out in a packed block, so that every kernel element reads at
 // unit step: columns are split by their residue modulo the input step, and kernel elements whose
 // offsets share a residue share a copy. `length` is the length of one copy for `count` outputs.

@@ -5,7 +5,7 @@ namespace {
 
 constexpr const char* kDTypeText[] = {"float32", "float64", "float16", "bfloat16"};
 constexpr const char* kIsaText[] = {"scalar", "avx2", "avx512", "neon", "amx"};
-constexpr const char* kAlgorithmText[] = {"auto", "direct", "im2col", "winograd"};
+constexpr const char* kAlgorithmText[] = {"auto", "direct", "im2col", "winograd", "fft"};
 constexpr const char* kActivationText[] = {"none", "relu", "relu6", "leaky_relu", "sigmoid",
                                            "tanh", "silu", "gelu",  "hardswish"};
 constexpr const char* kPrecisionText[] = {"highest", "high", "medium"};
@@ -25,7 +25,9 @@ constexpr const char* kFamilyText[] = {"direct, plain",
                                        "im2col, matrix tiles",
                                        "direct, few pixels",
                                        "direct, transposed planar",
-                                       "direct, transposed pixels"};
+                                       "direct, transposed pixels",
+                                       "direct, depthwise turned",
+                                       "fft, overlapping tiles"};
 
 template <int N>
 constexpr NameList list(const char* what, const char* const (&names)[N]) {
@@ -87,6 +89,8 @@ Algorithm family_algorithm(Family family) {
     case Family::winograd_2x2:
     case Family::winograd_4x4:
       return Algorithm::winograd;
+    case Family::fft:
+      return Algorithm::fft;
     default:
       return Algorithm::direct;
   }

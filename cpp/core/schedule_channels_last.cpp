@@ -95,4 +95,18 @@ void schedule_depthwise_channels_last(const ConvProblem& p, const Machine& m, Co
       static_cast<std::size_t>(p.kernel.product() * 2 * static_cast<Index>(sizeof(void*)) + 1024);
 }
 
+void schedule_depthwise_turned(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
+  const Index width = m.table.width;
+  plan.tile_m = m.table.planar_m >= 8 ? 14 : 7;
+  plan.tile_n = width;
+  plan.block_rows = p.out[1];
+  plan.block_cols = p.out[2];
+  plan.tasks[1] = p.batch * ceil_div(p.groups, width);
+  const Index taps = p.kernel.product(), pixels = p.out.product();
+  const Index turned = p.in[0] * p.in[1] * turned_columns(p) + pixels + width + taps + 1;
+  const Index pointers = p.in.product() + larger(taps, pixels) +
+                         p.out[0] * p.out[1] * (1 + 2 * p.kernel[0] * p.kernel[1]);
+  plan.scratch_bytes = static_cast<std::size_t>(turned * width * m.element + pointers * 8 + 1024);
+}
+
 }  // namespace fastconv

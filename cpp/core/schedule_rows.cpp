@@ -20,8 +20,8 @@ Index table_bytes(const ConvProblem& p, const Machine& m, Index block_cols) {
   const Index planes = larger(1, p.group_in() * p.kernel[0]), taps = p.kernel[2];
   const Index vectors = ceil_div(block_cols, m.table.width);
   const Index reach = p.dilation[2] * (taps - 1) + p.pad_lo[2] + p.pad_hi[2];
-  const Index masked =
-      smaller(vectors, ceil_div(reach, p.stride[2] * m.table.width) + 4 * kMostVectors);
+  const Index masked = smaller(vectors + kMostVectors,
+                               ceil_div(reach, p.stride[2] * m.table.width) + 4 * kMostVectors);
   constexpr Index kBlock = 64, kMask = 32;
   const Index weights = planes * p.kernel[1] * taps * m.element;
   return 2 * planes * 8 + taps * 8 + vectors * kBlock + masked * taps * p.stride[2] * kMask +

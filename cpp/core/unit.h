@@ -33,6 +33,7 @@ struct ConvJob {
   unsigned char* declined = nullptr;
   // Where problem->has_addend: elements from an output to what is added to it.
   Index addend = 0;
+  const double* fft_roots = nullptr;  // see core/fft.h; for the family that transforms
 };
 
 struct PoolJob {

@@ -11,7 +11,7 @@ from fastconv import _core
 Array = NDArray[Any]
 PerAxis = int | tuple[int, ...]
 PaddingLike = int | tuple[int, ...] | tuple[tuple[int, int], ...] | Literal["same", "valid"]
-Algorithm = Literal["auto", "direct", "im2col", "winograd"]
+Algorithm = Literal["auto", "direct", "im2col", "winograd", "fft"]
 Activation = Literal["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "hardswish"]
 Precision = Literal["highest", "high", "medium"]
 
@@ -92,7 +92,8 @@ def conv2d(
             end).
         dilation: Step between kernel elements, an int or one per axis.
         groups: Parts into which channels are split; each part is a convolution of its own.
-        algorithm: "auto", "direct", "im2col" or "winograd" (float32, 3 x 3 kernels, stride 1).
+        algorithm: "auto", "direct", "im2col", "winograd" (float32, 3 x 3 kernels, stride 1) or
+            "fft" (few channels per group, kernels of many elements, stride 1).
             A forced algorithm that cannot do the problem is an error.
         activation: None, "relu", "relu6", "leaky_relu" (slope 0.01), "sigmoid", "tanh", "silu",
             "gelu" (erf form) or "hardswish", applied as results are stored.

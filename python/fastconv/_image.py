@@ -7,6 +7,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from fastconv import _core
+from fastconv._conv import Algorithm
 
 Array = NDArray[Any]
 Mode = Literal["full", "same", "valid"]
@@ -20,6 +21,7 @@ def correlate2d(
     boundary: Boundary = "fill",
     fill_value: float = 0.0,
     *,
+    algorithm: Algorithm = "auto",
     out: Array | None = None,
 ) -> Array:
     """Cross-correlate an image with a kernel, each channel for itself.
@@ -32,6 +34,8 @@ def correlate2d(
         boundary: What lies outside the image: "fill" (`fill_value`), "reflect" (mirrored, the edge
             repeated; SciPy's "symm"), "nearest" (the edge) or "wrap" (the other side).
         fill_value: The constant of boundary "fill".
+        algorithm: "auto", "direct", "fft" (Fourier transforms, which "auto" takes for kernels of
+            many elements) or another one that :func:`conv2d` knows.
         out: Array for the result: right shape and dtype, writable, not overlapping an input.
 
     Returns:
@@ -39,12 +43,13 @@ def correlate2d(
 
     Raises:
         ShapeError: Wrong numbers of axes, or a kernel larger than the image in mode "valid".
-        OptionError: An unknown mode or boundary.
+        OptionError: An unknown mode, boundary or algorithm.
+        UnsupportedError: A forced algorithm that cannot do the problem (a ValueError).
         DTypeError: Another dtype, or dtypes that differ; convert an 8-bit image with
             ``image.astype(numpy.float32)``.
         ArgumentTypeError: Something else than arrays.
     """
-    return _core.filter_image(image, kernel, False, mode, boundary, fill_value, out)
+    return _core.filter_image(image, kernel, False, mode, boundary, fill_value, algorithm, out)
 
 
 def convolve2d(
@@ -54,6 +59,7 @@ def convolve2d(
     boundary: Boundary = "fill",
     fill_value: float = 0.0,
     *,
+    algorithm: Algorithm = "auto",
     out: Array | None = None,
 ) -> Array:
     """Convolve an image with a kernel: :func:`correlate2d` with the kernel rotated by 180 degrees.
@@ -64,6 +70,7 @@ def convolve2d(
         mode: As in :func:`correlate2d`; "same" is centred as in ``scipy.signal.convolve2d``.
         boundary: As in :func:`correlate2d`.
         fill_value: As in :func:`correlate2d`.
+        algorithm: As in :func:`correlate2d`.
         out: As in :func:`correlate2d`.
 
     Returns:
@@ -72,4 +79,4 @@ def convolve2d(
     Raises:
         ShapeError, OptionError, DTypeError, ArgumentTypeError: As :func:`correlate2d`.
     """
-    return _core.filter_image(image, kernel, True, mode, boundary, fill_value, out)
+    return _core.filter_image(image, kernel, True, mode, boundary, fill_value, algorithm, out)

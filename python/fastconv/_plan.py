@@ -37,7 +37,7 @@ class Explanation:
     """How a convolution would be computed; printing it gives the whole story.
 
     Attributes:
-        algorithm: "direct", "im2col" or "winograd".
+        algorithm: "direct", "im2col", "winograd" or "fft".
         kernel: The kernel family.
         reason: Why it was chosen.
         isa: The instruction set.

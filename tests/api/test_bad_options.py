@@ -214,7 +214,7 @@ def test_groups(call: Call) -> None:
 
 
 NAMES = {
-    "algorithm": ("auto", "direct", "im2col", "winograd"),
+    "algorithm": ("auto", "direct", "im2col", "winograd", "fft"),
     "activation": ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "hardswish"),
     "precision": ("highest", "high", "medium"),
     "mode": ("full", "same", "valid"),

@@ -177,7 +177,7 @@ def test_configuration() -> None:
     config = fc.show_config()
     assert config.isa in config.runnable_isas
     assert config.runnable_isas[-1] == "scalar"
-    assert config.algorithms == ("auto", "direct", "im2col", "winograd")
+    assert config.algorithms == ("auto", "direct", "im2col", "winograd", "fft")
     assert config.version == fc.__version__
     assert config.second_level_cache >= 2**15
     for fact in (config.cpu, config.compiler, config.cuda, config.isa, config.version):

@@ -21,7 +21,7 @@ import fastconv as fc
 from fastconv import _core, reference
 from fastconv.benchmarks.problem import Problem
 from fastconv.benchmarks.verify import LEFT_OUT
-from neighbourhood import neighbourhood
+from neighbourhood import neighbourhood, plane_scale
 
 ISAS = _core.info()["runnable_isas"]
 ALGORITHMS = tuple(_core.info()["algorithms"])
@@ -261,6 +261,8 @@ def test_errors_are_within_the_bound_of_the_level(
             scale = winograd_scale(problem.name, kind)
             # A transformed weight is rounded before it meets inputs that the transform enlarged.
             least *= 32
+        elif "fft" in way.kernel:
+            scale = plane_scale(problem, given.operands)
         allowed = bound(level, count) * scale + least
         error = np.abs(way.result.astype(np.float64) - given.exact)
         assert np.all(error <= allowed), f"{way.name}: {np.max(error / allowed)} bounds"

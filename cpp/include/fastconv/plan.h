@@ -26,8 +26,10 @@ enum class Family : int {
   few_pixels,               // direct: vectors along the sum, any layout
   transposed_planar,        // direct: strided transposed convolution by input position, NCHW
   transposed_pixels,        // the same, pixels broadcast
+  depthwise_turned,  // direct: depthwise on small maps, turned so that channels fill vectors, NCHW
+  fft,               // Fourier transforms of overlapping tiles, few channels per group, NCHW
 };
-inline constexpr int kFamilies = 16;
+inline constexpr int kFamilies = 18;
 
 const char* family_name(Family family);
 Algorithm family_algorithm(Family family);

@@ -33,8 +33,8 @@ FASTCONV_GEOMETRY bool is_narrow(DType dtype) {
 enum class Isa : int { scalar = 0, avx2 = 1, avx512 = 2, neon = 3, amx = 4 };
 inline constexpr int kIsas = 5;
 
-enum class Algorithm : int { automatic = 0, direct = 1, im2col = 2, winograd = 3 };
-inline constexpr int kAlgorithms = 4;
+enum class Algorithm : int { automatic = 0, direct = 1, im2col = 2, winograd = 3, fft = 4 };
+inline constexpr int kAlgorithms = 5;
 
 enum class Activation : int { none, relu, relu6, leaky_relu, sigmoid, tanh, silu, gelu, hardswish };
 inline constexpr int kActivations = 9;

@@ -2,6 +2,7 @@
 #include "kernels/avx512/narrow.h"
 #include "tiles.h"
 
+#include "core/fft.h"
 #include "core/grid.h"
 #include "core/matrix_grid.h"
 #include "core/unit.h"

@@ -41,23 +41,28 @@ struct PoolStrip {
   Index rows, count, taps, tap_step;
 };
 
-template <class T, int Step, int K, int N, class S, class F, class Op, class Finish>
+// `Tail`: only the first `last` outputs of a single vector. At unit step nothing else is read then:
+// what lies behind may be anything, and arithmetic on subnormal leftovers takes a hundred times as
+// long.
+template <class T, int Step, int K, int N, bool Tail, class S, class F, class Op, class Finish>
 static inline void pool_slide_vectors(Op op, const Finish& finish, S* to, const F* from, Index o,
                                       Index taps, Index tap_step, int last) {
   using V = Vec<T>;
+  const auto load = [&](const F* p) {
+    if constexpr (Tail && Step == 1) return Vec<F>::load_first(p, last);
+    return pool_load<F, Step>(p);
+  };
   typename V::Reg acc[N];
   const F* at = from + o * Step;
-  for (int n = 0; n < N; ++n) acc[n] = op.first(pool_load<F, Step>(at + n * V::width * Step));
+  for (int n = 0; n < N; ++n) acc[n] = op.first(load(at + n * V::width * Step));
   const Index all = K > 0 ? K : taps;
   for (Index k = 1; k < all; ++k) {
     at += tap_step;
-    for (int n = 0; n < N; ++n) {
-      acc[n] = op.take(acc[n], pool_load<F, Step>(at + n * V::width * Step));
-    }
+    for (int n = 0; n < N; ++n) acc[n] = op.take(acc[n], load(at + n * V::width * Step));
   }
   for (int n = 0; n < N; ++n) {
     const typename V::Reg value = finish.done(acc[n], o + n * V::width);
-    if (N == 1 && last < V::width) {
+    if constexpr (Tail) {
       Vec<S>::store_first(to + o, value, last);
     } else {
       Vec<S>::store(to + o + n * V::width, value);
@@ -69,17 +74,20 @@ template <class T, int Step, int K, class S, class F, class Op, class Finish>
 static void pool_slide_rows(Op op, const Finish& finish, const PoolStrip<S, F>& strip) {
   constexpr Index width = Vec<T>::width;
   constexpr int unroll = K > 0 ? 1 : 4;
+  const Index taps = strip.taps, tap_step = strip.tap_step;
   S* to = strip.to;
   const F* from = strip.from;
   for (Index r = 0; r < strip.rows; ++r, to += strip.to_pitch, from += strip.from_pitch) {
     Index o = 0;
     for (; o + unroll * width <= strip.count; o += unroll * width) {
-      pool_slide_vectors<T, Step, K, unroll>(op, finish, to, from, o, strip.taps, strip.tap_step,
-                                             static_cast<int>(width));
+      pool_slide_vectors<T, Step, K, unroll, false>(op, finish, to, from, o, taps, tap_step, 0);
     }
-    for (; o < strip.count; o += width) {
-      pool_slide_vectors<T, Step, K, 1>(op, finish, to, from, o, strip.taps, strip.tap_step,
-                                        static_cast<int>(smaller(width, strip.count - o)));
+    for (; o + width <= strip.count; o += width) {
+      pool_slide_vectors<T, Step, K, 1, false>(op, finish, to, from, o, taps, tap_step, 0);
+    }
+    if (o < strip.count) {
+      pool_slide_vectors<T, Step, K, 1, true>(op, finish, to, from, o, taps, tap_step,
+                                              static_cast<int>(strip.count - o));
     }
   }
 }

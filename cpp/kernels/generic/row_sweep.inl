@@ -114,11 +114,17 @@ static RowTile<T> row_tile_for(const RowChoice& c, Index spacing, bool square, i
   return row_tile_of_vectors<T, 0, 0, 1, SW, 1>(vectors, edge);
 }
 
-// Vectors of the next tile when `left` remain.
+// Vectors of the next tile of several rows when `left` remain.
 static inline int next_vectors(Index left, int most) {
   if (left >= most) return left == 5 && most == 4 ? 3 : most;
-  if (most == 8) return left >= 4 ? 4 : left >= 2 ? 2 : 1;
   return static_cast<int>(left);
+}
+
+// Vectors of the tiles of one row. The last moves back and computes some outputs again, because a
+// tile of few vectors takes as long as one of many: it waits for its sums.
+template <class T>
+static inline int single_row_vectors(Index vectors) {
+  return vectors >= 8 ? RowLimits<T>::single_vectors : vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1;
 }
 
 // How input rows and columns lie in memory.
@@ -146,12 +152,19 @@ class RowSweep {
                              larger(1, axes.height / apart_), vectors);
     problem_.x_row = axes.dilation * axes.row;
     problem_.y_row *= apart_;
+    problem_.long_rows = Vec<T>::width > 1 && 2 * problem.kernel_cols >= 3 * Vec<T>::width;
+    for (Index s = 0; s < problem.kernel_cols; ++s) {
+      if (problem.col_at[s] != s) problem_.long_rows = false;
+    }
     blocks_ = carver.take<ColumnBlock<T>>(vectors);
     RowMask<T>* masks = carver.take<RowMask<T>>(0);
-    for (Index at = 0; at < vectors;) {
-      const int count = next_vectors(vectors - at, choice_.most_vectors);
-      masks = add_block(at * Vec<T>::width, count, spacing, masks);
-      at += count;
+    constexpr Index W = Vec<T>::width;
+    for (Index at = 0; at < axes.width;) {
+      const int count = choice_.rows == 1 ? single_row_vectors<T>(vectors)
+                                          : next_vectors(vectors - at / W, choice_.most_vectors);
+      const Index from = smaller(at, larger(0, axes.width - count * W));
+      masks = add_block(choice_.rows == 1 ? from : at, count, spacing, masks);
+      at += count * W;
     }
   }
 

@@ -10,7 +10,8 @@
 //
 // Columns that meet zero padding are loaded under masks, so a plane needs no padded copy. Sums of a
 // tile do not depend on its size: each output adds its products in the order of planes, kernel rows
-// and kernel columns.
+// and kernel columns (of tiles of one row and long kernels, first of their residues modulo the
+// vector's width).
 
 template <class T>
 struct RowLimits {
@@ -42,6 +43,7 @@ struct RowProblem {
   Index kernel_rows, kernel_cols;
   Index y_row, y_col;  // between the output rows of a tile, and between columns
   Activation activation;
+  bool long_rows = false;  // kernel columns adjoin, and fill one and a half vectors
 };
 
 // One tile of one plane of outputs.
@@ -101,7 +103,7 @@ template <class T, int SW, int R, int V, RowEdge Edge, int LO, int HI>
                                                      typename Vec<T>::Reg (&acc)[R][V]) {
   using Vt = Vec<T>;
   typename Vt::Reg in[V];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int v = 0; v < V; ++v) {
     const T* from = x + v * SW * Vt::width;
     if (Edge == RowEdge::none || (Edge == RowEdge::ends && v != 0 && v != V - 1)) {
@@ -110,10 +112,10 @@ template <class T, int SW, int R, int V, RowEdge Edge, int LO, int HI>
       in[v] = load_row<T, SW>(from, masks + v * SW);
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = LO; i <= HI; ++i) {
     const typename Vt::Reg weight = Vt::set(w[-i * back]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) acc[i][v] = Vt::fma(in[v], weight, acc[i][v]);
   }
 }
@@ -127,6 +129,57 @@ template <class T, int SW, int R, int V, RowEdge Edge, int LO, int HI>
   for (Index s = block.tap_lo; s < block.tap_hi; ++s) {
     row_column<T, SW, R, V, Edge, LO, HI>(row + p.col_at[s], block.masks + s * V * SW, w + s, back,
                                           acc);
+  }
+}
+
+// Kernel columns of a tile of one row that are whole vectors apart, M of them: a loaded vector
+// meets each column in another sum. One load then serves several products; each vector for itself
+// would be bound by loads that straddle cache lines.
+template <class T, int V, RowEdge Edge, int M>
+[[gnu::always_inline]] static inline void row_strides(const T* x, const RowMask<T>* masks,
+                                                      const T* w,
+                                                      typename Vec<T>::Reg (&acc)[1][V]) {
+  using Vt = Vec<T>;
+  typename Vt::Reg weight[M];
+#pragma GCC unroll 4
+  for (int m = 0; m < M; ++m) weight[m] = Vt::set(w[m * Vt::width]);
+#pragma GCC unroll 16
+  for (int u = 0; u < V + M - 1; ++u) {
+    const T* from = x + u * Vt::width;
+    typename Vt::Reg in;
+    if constexpr (Edge == RowEdge::none) {
+      in = Vt::load(from);
+    } else {
+      const int m = u < V ? 0 : u - V + 1;
+      in = Vt::load_masked(from, masks[m * Vt::width * V + u - m].part);
+    }
+#pragma GCC unroll 4
+    for (int m = 0; m < M; ++m) {
+      if (u >= m && u - m < V) acc[0][u - m] = Vt::fma(in, weight[m], acc[0][u - m]);
+    }
+  }
+}
+
+// All columns of a long kernel row, by their residue modulo the vector's width.
+template <class T, int V, RowEdge Edge>
+[[gnu::always_inline]] static inline void row_long(Index kernel_cols, const RowMask<T>* masks,
+                                                   const T* x, const T* w,
+                                                   typename Vec<T>::Reg (&acc)[1][V]) {
+  constexpr Index W = Vec<T>::width;
+  for (Index residue = 0; residue < W; ++residue) {
+    for (Index s = residue; s < kernel_cols; s += 4 * W) {
+      const RowMask<T>* at = masks + s * V;
+      const Index left = kernel_cols - s;
+      if (left > 3 * W) {
+        row_strides<T, V, Edge, 4>(x + s, at, w + s, acc);
+      } else if (left > 2 * W) {
+        row_strides<T, V, Edge, 3>(x + s, at, w + s, acc);
+      } else if (left > W) {
+        row_strides<T, V, Edge, 2>(x + s, at, w + s, acc);
+      } else {
+        row_strides<T, V, Edge, 1>(x + s, at, w + s, acc);
+      }
+    }
   }
 }
 
@@ -150,7 +203,7 @@ template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge, in
     constexpr int last = Y / S < R - 1 ? Y / S : R - 1;
     if (Y >= lo && Y < hi) {
       if constexpr (KW > 0) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int s = 0; s < KW; ++s) {
           row_column<T, SW, R, V, Edge, first, last>(x + columns.at[s], columns.masks + s * V * SW,
                                                      w + Y * KW + s, S * KW, acc);
@@ -210,14 +263,14 @@ template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge>
                                        const RowPlace<T>& place) {
   using Vt = Vec<T>;
   typename Vt::Reg acc[R][V];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) acc[i][v] = Vt::set(place.bias);
   }
   RowColumns<T, KW == 0 ? 1 : KW, SW, V> columns;
   if constexpr (KW > 0) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int s = 0; s < KW; ++s) columns.at[s] = p.col_at[s];
     if constexpr (Edge != RowEdge::none) {
 #pragma GCC unroll 64
@@ -233,6 +286,14 @@ template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge>
     if constexpr (KH > 0) {
       fixed_steps<T, KH, KW, S, SW, R, V, Edge, 0>(p, block, place.lo, place.hi, x, w, columns,
                                                    acc);
+    } else if (R == 1 && SW == 1 && p.long_rows) {
+      if constexpr (R == 1 && SW == 1) {
+        const Index hi = smaller(place.hi, p.kernel_rows);
+        for (Index y = place.lo; y < hi; ++y) {
+          row_long<T, V, Edge>(p.kernel_cols, block.masks, x + y * p.x_row, w + y * p.kernel_cols,
+                               acc);
+        }
+      }
     } else {
       end_steps<T, S, SW, R, V, Edge, true, 0>(p, block, place, x, w, acc);
       const Index hi = smaller(place.hi, p.kernel_rows);
@@ -245,17 +306,17 @@ template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge>
   }
   if (p.activation != Activation::none || p.y_col != 1) {
     alignas(64) T sums[R * V * Vt::width];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int v = 0; v < V; ++v) Vt::store(sums + (i * V + v) * Vt::width, acc[i][v]);
     }
     return finish_rows<T>(p, block, place.y, sums, R);
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {
     T* to = place.y + i * p.y_row;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < V - 1; ++v) Vt::store(to + v * Vt::width, acc[i][v]);
     Vt::store_first(to + (V - 1) * Vt::width, acc[i][V - 1], block.last);
   }

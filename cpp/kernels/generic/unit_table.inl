@@ -52,6 +52,8 @@ constexpr DTypeTable generic_table() {
   table.channel_products = channel_products<T>;
   table.channel_affine = channel_affine<T>;
   table.descend = descend<T>;
+  table.conv[static_cast<int>(Family::depthwise_turned)] = {nullptr, depthwise_turned<T>};
+  table.conv[static_cast<int>(Family::fft)] = {nullptr, conv_fft<T>};
   table.pool_planar = pool_planar<T>;
   table.pool_channels_last = pool_channels_last<T>;
   table.fma_chain = fma_chain<T>;

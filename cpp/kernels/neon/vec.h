@@ -59,6 +59,7 @@ struct Vec<float> {
     if (lo <= 3 && hi > 3) vst1q_lane_f32(p + 3, a, 3);
   }
   static Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f32(c, a, b); }
+  static Reg fnma(Reg a, Reg b, Reg c) { return vfmsq_f32(c, a, b); }
   static Reg add(Reg a, Reg b) { return vaddq_f32(a, b); }
   static Reg sub(Reg a, Reg b) { return vsubq_f32(a, b); }
   static Reg mul(Reg a, Reg b) { return vmulq_f32(a, b); }
@@ -128,6 +129,7 @@ struct Vec<double> {
     if (lo <= 1 && hi > 1) vst1q_lane_f64(p + 1, a, 1);
   }
   static Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f64(c, a, b); }
+  static Reg fnma(Reg a, Reg b, Reg c) { return vfmsq_f64(c, a, b); }
   static Reg add(Reg a, Reg b) { return vaddq_f64(a, b); }
   static Reg sub(Reg a, Reg b) { return vsubq_f64(a, b); }
   static Reg mul(Reg a, Reg b) { return vmulq_f64(a, b); }

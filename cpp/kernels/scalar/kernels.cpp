@@ -2,6 +2,7 @@
 #include "narrow.h"
 #include "vec.h"
 
+#include "core/fft.h"
 #include "core/grid.h"
 #include "core/pixel_layout.h"
 #include "core/pool_gradient.h"

@@ -27,6 +27,7 @@ struct Vec {
     if (lo < hi) *p = a;
   }
   static Reg fma(Reg a, Reg b, Reg c) { return a * b + c; }
+  static Reg fnma(Reg a, Reg b, Reg c) { return c - a * b; }
   static Reg add(Reg a, Reg b) { return a + b; }
   static Reg sub(Reg a, Reg b) { return a - b; }
   static Reg mul(Reg a, Reg b) { return a * b; }

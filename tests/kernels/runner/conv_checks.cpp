@@ -153,9 +153,11 @@ class ConvCheck {
   }
 
   void compare(const Tensor<T>& y, Family family, const char* what) {
-    const bool transforms = family_algorithm(family) == Algorithm::winograd;
-    const std::string wrong = first_difference(
-        y, record_.array("y"), record_.array(transforms ? "transform_limit" : "limit"));
+    const Algorithm algorithm = family_algorithm(family);
+    const char* limit = algorithm == Algorithm::winograd ? "transform_limit"
+                        : algorithm == Algorithm::fft    ? "fft_limit"
+                                                         : "limit";
+    const std::string wrong = first_difference(y, record_.array("y"), record_.array(limit));
     report_.check(wrong.empty(), where() + ": " + what + wrong);
   }
 

@@ -34,7 +34,7 @@ from fastconv._window import (
 )
 from fastconv.benchmarks.problem import Problem
 from fastconv.reference.magnitude import magnitude
-from neighbourhood import neighbourhood
+from neighbourhood import neighbourhood, plane_scale
 
 Options = dict[str, Any]
 Array = NDArray[Any]
@@ -126,6 +126,12 @@ def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
     if channels > 0 and set(steps) == {1} and set(kernel[-2:]) <= {1, 3}:
         size = neighbourhood(problem, operands)
         arrays["transform_limit"] = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
+    if channels > 0 and not problem.is_transposed and set(steps) == {1}:
+        # Whole numbers stay exact: see docs/numerics.md.
+        size = plane_scale(problem, operands)
+        arrays["fft_limit"] = limit
+        if not exact or activation not in EXACT_ACTIVATIONS:
+            arrays["fft_limit"] = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
     if operands.bias is not None:
         arrays["bias"] = operands.bias
     if exact and channels > 0:
@@ -197,6 +203,9 @@ def filter_record(problem: Problem, operands: Any, exact: bool) -> Record:
     if rotated:
         weight = weight[::-1, ::-1]
     arrays = {"x": operands.x, "w": weight, "y": y, "limit": limit}
+    largest = max(np.abs(operands.x).max(), abs(float(options.get("fill_value", 0.0))))
+    wide = np.full_like(y, largest * np.abs(weight).sum())
+    arrays["fft_limit"] = limit if exact else sum_limit(kernel[0] * kernel[1], wide)
     if set(kernel) <= {1, 3}:
         padding = ((top, bottom), (left * samples, right * samples))
         size = neighbourhood(

@@ -202,6 +202,11 @@ class VecChecks {
     for (std::size_t i = 0; i < want.size(); ++i)
       want[i] = isa_ == Isa::scalar ? a[i] * b[i] + c[i] : std::fma(a[i], b[i], c[i]);
     expect(out, want, "fma");
+    vec_.fnma(a.data(), b.data(), c.data(), out.data());
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      want[i] = isa_ == Isa::scalar ? c[i] - a[i] * b[i] : std::fma(-a[i], b[i], c[i]);
+    }
+    expect(out, want, "fnma");
     vec_.abs(a.data(), out.data());
     expect(out, map(a, a, [](T x, T) { return std::fabs(x); }), "abs");
 

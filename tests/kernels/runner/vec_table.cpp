@@ -49,6 +49,8 @@ constexpr runner::VecTable<T> make_table() {
                         int hi) { V::store_range(p, V::load(a), lo, hi); },
       .fma = [](const T* a, const T* b, const T* c,
                 T* out) { V::store(out, V::fma(V::load(a), V::load(b), V::load(c))); },
+      .fnma = [](const T* a, const T* b, const T* c,
+                 T* out) { V::store(out, V::fnma(V::load(a), V::load(b), V::load(c))); },
       .add = binary<T, V::add>,
       .sub = binary<T, V::sub>,
       .mul = binary<T, V::mul>,

@@ -21,6 +21,7 @@ struct VecTable {
   void (*store_first)(T* p, const T* a, int n);
   void (*store_range)(T* p, const T* a, int lo, int hi);
   void (*fma)(const T* a, const T* b, const T* c, T* out);
+  void (*fnma)(const T* a, const T* b, const T* c, T* out);
   void (*add)(const T* a, const T* b, T* out);
   void (*sub)(const T* a, const T* b, T* out);
   void (*mul)(const T* a, const T* b, T* out);
