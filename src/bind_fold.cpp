@@ -2,9 +2,9 @@
 #include <cstdlib>
 
 #include "arguments.h"
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
-#include "core/fold.h"
 #include "index_view.h"
 #include "tensor.h"
 
@@ -49,7 +49,7 @@ void set_column_strides(const ArrayView& columns, FoldProblem& p) {
 }
 
 PyObject* unfold(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"unfold", kX}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kFoldArguments - 1);
     const ArrayView x = view_array(args[kX], "x");
     const TensorShape shape = tensor_shape(x, 2, "unfold");
@@ -72,12 +72,7 @@ PyObject* unfold(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const ArrayView y = view_own(result, p.dtype);
     set_image_strides(x, p);
     set_column_strides(y, p);
-    Status status;
-    {
-      const py::gil_scoped_release released;
-      status = run_unfold(p, x.data, y.data);
-    }
-    check(status);
+    check(backend::unfold(p, x.data, y.data));
     return result.release().ptr();
   });
 }
@@ -99,7 +94,7 @@ void check_columns(const ArrayView& x, const FoldProblem& p, Index rows, Index p
 }
 
 PyObject* fold(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"fold", kX}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kFoldArguments);
     const ArrayView x = view_array(args[kX], "x");
     if (x.ndim != 2 && x.ndim != 3) {
@@ -125,12 +120,7 @@ PyObject* fold(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const ArrayView y = view_own(result, p.dtype);
     set_image_strides(y, p);
     set_column_strides(x, p);
-    Status status;
-    {
-      const py::gil_scoped_release released;
-      status = run_fold(p, x.data, y.data);
-    }
-    check(status);
+    check(backend::fold(p, x.data, y.data));
     return result.release().ptr();
   });
 }
@@ -182,7 +172,7 @@ void check_range(const Axes& values, const char* name, int rank, Index least) {
 }
 
 PyObject* max_unpool(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"max_unpool", kUnpoolX}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kUnpoolArguments);
     const int rank = static_cast<int>(parse_int(args[kUnpoolRank], "rank"));
     const ArrayView x = view_array(args[kUnpoolX], "x");
@@ -241,12 +231,7 @@ PyObject* max_unpool(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const int ndim = tensor_sizes(shape, rank, p.out, sizes);
     py::object result = new_array(p.dtype, ndim, sizes);
     const ArrayView y = view_own(result, p.dtype);
-    Status status;
-    {
-      const py::gil_scoped_release released;
-      status = run_unpool(p, x.data, indices.data, y.data);
-    }
-    check(status);
+    check(backend::unpool(p, x.data, indices.data, y.data));
     return result.release().ptr();
   });
 }

@@ -1,12 +1,11 @@
-// fastconv._core.ConvPlan: a convolution with its weights, ready for many calls.
+// ConvPlan: a convolution with its weights, ready for many calls.
 //
 // A type of its own rather than a pybind11 class: a call through pybind11's dispatch costs 0.2 us
 // more, and 0.4 with a keyword (measured on the smallest convolution). A call with out= allocates
 // nothing.
-#include <fastconv/fastconv.h>
-
 #include <memory>
 
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
 #include "conv_call.h"
@@ -26,9 +25,7 @@ bool has_strides(const ArrayView& array, const Index* strides) {
 class Plan {
  public:
   explicit Plan(PyObject* const* args) : call_(parse_planned(args)) {
-    const ArrayView bias = contiguous_bias(call_.bias);
-    check(
-        PreparedConv::make(call_.problem, call_.options, call_.weight.data, bias.data, prepared_));
+    prepared_ = backend::Prepared::make(call_);
     call_.weight = ArrayView{};
     call_.bias = ArrayView{};
     ndim_ = input_shape(call_, shape_);
@@ -46,17 +43,12 @@ class Plan {
     const ArrayView input = has_strides(x, x_strides_) ? x : copy_of(x);
     const bool direct = has_strides(y, y_strides_);
     const ArrayView target = direct ? y : new_in_layout(y);
-    Status status;
-    {
-      const OtherThreads others(call_.problem);
-      status = prepared_->run(input.data, target.data);
-    }
-    check(status);
-    if (!direct) copy_to(y.owner, target.owner);
+    check(prepared_->run(input.data, target.data));
+    if (!direct) copy_to(y, target);
     return result;
   }
 
-  std::string text() const { return explain(call_.problem, prepared_->plan()); }
+  std::string text() const { return prepared_->explanation(); }
   py::tuple out_shape() const {
     Index shape[kMostDims];
     const int ndim = output_shape(call_, shape);
@@ -90,16 +82,12 @@ class Plan {
 
   ArrayView copy_of(const ArrayView& x) const {
     const ArrayView copy = new_in_layout(x);
-    copy_to(copy.owner, x.owner);
+    copy_to(copy, x);
     return copy;
   }
 
-  static void copy_to(const py::object& target, const py::object& source) {
-    py::module_::import("numpy").attr("copyto")(target, source);
-  }
-
   ConvCall call_;
-  std::unique_ptr<PreparedConv> prepared_;
+  std::unique_ptr<backend::Prepared> prepared_;
   int ndim_ = 0;
   Index shape_[kMostDims] = {};
   Index x_strides_[kMostDims] = {}, y_strides_[kMostDims] = {};
@@ -139,6 +127,7 @@ PyObject* call_plan(PyObject* self, PyObject* const* args, std::size_t flags, Py
       place = args[positional + i];
     }
     if (given[0] == nullptr) fail(ErrorKind::type, "a plan needs the input x");
+    const CallScope scope({nullptr, 0}, given, 1);
     return plan_of(self).run(given[0], given[1] == nullptr ? Py_None : given[1]).release().ptr();
   });
 }
@@ -159,7 +148,7 @@ PyObject* get_explanation(PyObject* self, void*) {
 }
 
 PyObject* prepare_conv(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"prepare_conv", kWeight}, args, count, [&]() -> PyObject* {
     check_count(count, kConvArguments);
     auto plan = std::make_unique<Plan>(args);
     PyObject* made = g_type->tp_alloc(g_type, 0);
@@ -189,7 +178,7 @@ PyType_Slot g_slots[] = {
     {0, nullptr}};
 
 // Without a constructor: only prepare_conv makes plans, so each has its weights.
-PyType_Spec g_spec = {"fastconv._core.ConvPlan", sizeof(PlanObject), 0,
+PyType_Spec g_spec = {FASTCONV_MODULE ".ConvPlan", sizeof(PlanObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
                           Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
                       g_slots};

@@ -1,9 +1,9 @@
-// Gradients of pooling: NumPy arrays and options to a PoolProblem, and the call.
-#include <cstring>
+// Gradients of pooling: arrays and options to a PoolProblem, and the call.
+#include <algorithm>
 
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
-#include "core/pool_gradient.h"
 #include "index_view.h"
 #include "pool_call.h"
 
@@ -60,23 +60,19 @@ PyObject* finish(PoolCall& call, PyObject* grad_output, PyObject* indices) {
                                 is_channels_last(call.x, call.shape), call.shape.channel_axis());
   const ArrayView to = view_own(result, p.dtype);
   if (grad.size() == 0) {
-    std::memset(to.data, 0, static_cast<std::size_t>(to.size() * element_size(p.dtype)));
+    fill_zero(to);
     return result.release().ptr();
   }
   const Strides strides = tensor_strides(to.strides, call.shape.unbatched, p.rank);
-  Status status;
-  {
-    const py::gil_scoped_release released;
-    status = p.kind == PoolKind::average
-                 ? run_average_gradient(p, strides, grad.data, to.data)
-                 : run_winner_gradient(p, strides, grad.data, call.x.data, positions.data, to.data);
-  }
-  check(status);
+  check(p.kind == PoolKind::average
+            ? backend::average_gradient(p, strides, grad.data, to.data)
+            : backend::winner_gradient(p, strides, grad.data, call.x.data, positions.data,
+                                       to.data));
   return result.release().ptr();
 }
 
 PyObject* pool_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"pool_backward", kGradOutput}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kPoolGradientArguments);
     const py::float_ norm(1.0);
     PoolCall call =
@@ -88,7 +84,7 @@ PyObject* pool_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
 }
 
 PyObject* adaptive_pool_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"adaptive_pool_backward", kAdaptiveGradOutput}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kAdaptiveGradientArguments);
     PoolCall call = parse_adaptive_pool(args[kAdaptiveRank], args[kAdaptiveKind], args[kAdaptiveX],
                                         args[kOutputSize]);
