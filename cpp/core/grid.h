@@ -9,6 +9,8 @@
 
 #include <fastconv/plan.h>
 
+#include "core/boundary.h"
+
 namespace fastconv {
 
 struct Grid {

@@ -10,28 +10,6 @@
 // not adjoin, column strides of 3 and more, whose residues it packs apart so that every kernel
 // element reads at unit step. Everywhere else it loses by the copy.
 
-// Maps a position outside [0, n) into it; -1 where the boundary is a constant.
-static inline Index boundary_index(Index i, Index n, Boundary boundary) {
-  if (i >= 0 && i < n) return i;
-  switch (boundary) {
-    case Boundary::fill:
-      return -1;
-    case Boundary::nearest:
-      return i < 0 ? 0 : n - 1;
-    case Boundary::wrap: {
-      const Index rest = i % n;
-      return rest < 0 ? rest + n : rest;
-    }
-    case Boundary::reflect: {
-      const Index period = 2 * n;
-      Index rest = i % period;
-      if (rest < 0) rest += period;
-      return rest < n ? rest : period - 1 - rest;
-    }
-  }
-  return -1;
-}
-
 // Input rows of one channel, padded on both sides, residues of the column stride apart.
 template <class T>
 struct RowStrip {
@@ -75,10 +53,8 @@ struct RowStrip {
         if (m == inside.lo && !inside.empty()) m = inside.hi;
         if (m >= cols.length) break;
         const Index at = start + m * cols.step;
-        const Index pixel = floor_div(at, samples);
-        const Index from = boundary_index(pixel, p.in[2] / samples, p.boundary);
-        to[m] = from < 0 ? static_cast<T>(p.fill_value)
-                         : row[(from * samples + at - pixel * samples) * p.x.spatial[2]];
+        const Index from = boundary_sample(at, p.in[2], samples, p.boundary);
+        to[m] = from < 0 ? static_cast<T>(p.fill_value) : row[from * p.x.spatial[2]];
       }
     }
   }

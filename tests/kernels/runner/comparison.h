@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,14 +11,14 @@
 namespace fastconv::runner {
 
 // Position and values of the first element that is wrong; empty when none is. `limits` are in units
-// of epsilon; 0 means exact. Infinities and NaN must be met exactly.
+// of epsilon; 0 means exact: the wanted value rounded once. Infinities and NaN must be met exactly.
 template <class T>
 std::string first_difference(const Tensor<T>& got, const std::vector<double>& want,
                              const std::vector<double>& limits) {
   for (Index i = 0; i < got.count(); ++i) {
     const std::size_t at = static_cast<std::size_t>(i);
-    const double value = static_cast<double>(got[i]), expected = want[at];
-    const double limit = limits[at] * static_cast<double>(std::numeric_limits<T>::epsilon());
+    const double value = value_of(got[i]), expected = stored_as<T>(want[at]);
+    const double limit = limits[at] * epsilon_of<T>();
     if (value == expected || (std::isnan(value) && std::isnan(expected))) continue;
     if (std::isfinite(expected) && std::fabs(value - expected) <= limit) continue;
     char text[160];
@@ -34,8 +33,9 @@ std::string first_difference(const Tensor<T>& got, const std::vector<double>& wa
 template <class T>
 bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
   for (Index i = 0; i < a.count(); ++i) {
-    const bool both_nan = std::isnan(a[i]) && std::isnan(b[i]);
-    if (!both_nan && (a[i] != b[i] || std::signbit(a[i]) != std::signbit(b[i]))) return false;
+    const double first = value_of(a[i]), second = value_of(b[i]);
+    const bool both_nan = std::isnan(first) && std::isnan(second);
+    if (!both_nan && (first != second || std::signbit(first) != std::signbit(second))) return false;
   }
   return true;
 }

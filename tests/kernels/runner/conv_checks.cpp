@@ -8,6 +8,7 @@
 #include <string>
 
 #include "comparison.h"
+#include "conv_record.h"
 #include "core/conv_choose.h"
 #include "core/names.h"
 #include "core/unit.h"
@@ -22,39 +23,6 @@ namespace {
 // channels and taps are cut into blocks.
 constexpr Index kRoomy = Index{1} << 20, kTight = Index{1} << 12;
 
-int name_index(const NameList& names, const Record& record, const std::string& key) {
-  const int index = names.find(record.text(key));
-  if (index < 0)
-    throw std::runtime_error("record '" + record.name + "': unknown " + key + " '" +
-                             record.text(key) + "'; known are " + names.listed());
-  return index;
-}
-
-ConvProblem conv_problem(const Record& record, DType dtype) {
-  ConvProblem p;
-  p.dtype = dtype;
-  p.rank = static_cast<int>(record.integer("rank"));
-  p.transposed = record.integer("transposed") != 0;
-  p.has_bias = record.integer("has_bias") != 0;
-  p.activation = static_cast<Activation>(name_index(kActivationNames, record, "activation"));
-  p.boundary = static_cast<Boundary>(name_index(kBoundaryNames, record, "boundary"));
-  p.fill_value = record.real("fill_value");
-  p.samples_per_pixel = record.integer("samples_per_pixel");
-  p.batch = record.integer("batch");
-  p.in_channels = record.integer("in_channels");
-  p.out_channels = record.integer("out_channels");
-  p.groups = record.integer("groups");
-  p.in = record.axes("in");
-  p.kernel = record.axes("kernel");
-  p.stride = record.axes("stride");
-  p.dilation = record.axes("dilation");
-  p.pad_lo = record.axes("pad_lo");
-  p.pad_hi = record.axes("pad_hi");
-  p.output_padding = record.axes("output_padding");
-  complete(p);
-  return p;
-}
-
 template <class T>
 class ConvCheck {
  public:
@@ -64,7 +32,7 @@ class ConvCheck {
         report_(report),
         problem_(conv_problem(record, dtype_of<T>())),
         x_({problem_.batch, problem_.in_channels, problem_.in}, setting.x, setting.guard),
-        w_(weight_shape(), setting.w, setting.guard),
+        w_(weight_shape(problem_), setting.w, setting.guard),
         bias_({1, problem_.has_bias ? problem_.out_channels : 0, {{1, 1, 1}}}, Arrangement::planar,
               setting.guard) {
     fill(x_, "x");
@@ -72,9 +40,9 @@ class ConvCheck {
     fill(bias_, "bias");
     problem_.x = x_.strides();
     problem_.w = w_.strides();
-    if (static_cast<std::size_t>(output_shape().count()) != record.array("y").size())
+    if (static_cast<std::size_t>(output_shape(problem_).count()) != record.array("y").size())
       throw std::runtime_error("record '" + record.name + "': y does not have the output's size");
-    problem_.y = make_layout(output_shape(), setting.y).strides;
+    problem_.y = make_layout(output_shape(problem_), setting.y).strides;
   }
 
   // Every family that does not decline, chosen or not; then what the public functions choose.
@@ -93,13 +61,6 @@ class ConvCheck {
   }
 
  private:
-  Shape weight_shape() const {
-    const Index first = problem_.transposed ? problem_.in_channels : problem_.out_channels;
-    return {first, problem_.transposed ? problem_.group_out() : problem_.group_in(),
-            problem_.kernel};
-  }
-  Shape output_shape() const { return {problem_.batch, problem_.out_channels, problem_.out}; }
-
   void fill(const Tensor<T>& tensor, const char* name) {
     const std::vector<double>& values = record_.array(name);
     if (static_cast<std::size_t>(tensor.count()) != values.size())
@@ -173,7 +134,7 @@ class ConvCheck {
   }
 
   Tensor<T> output() const {
-    Tensor<T> y(output_shape(), setting_.y, setting_.guard);
+    Tensor<T> y(output_shape(problem_), setting_.y, setting_.guard);
     y.fill(std::numeric_limits<T>::quiet_NaN());
     return y;
   }

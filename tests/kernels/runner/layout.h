@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "element.h"
 #include "guarded_buffer.h"
 
 namespace fastconv::runner {
@@ -52,7 +53,7 @@ class Tensor {
 
   void fill(const std::vector<double>& values) const {
     for (Index i = 0; i < count(); ++i)
-      (*this)[i] = static_cast<T>(values[static_cast<std::size_t>(i)]);
+      (*this)[i] = element_of<T>(values[static_cast<std::size_t>(i)]);
   }
   void fill(T value) const {
     for (Index i = 0; i < count(); ++i) (*this)[i] = value;

@@ -1,0 +1,31 @@
+#include "cuda/launch/registry.h"
+
+namespace fastconv::cuda {
+
+extern const ConvEntry kConvDirect;
+
+namespace {
+
+constexpr const ConvEntry* kEntries[] = {
+    &kConvDirect,
+};
+static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kConvKernels);
+
+}  // namespace
+
+ConvEntries conv_entries() {
+  return {kEntries, kConvKernels};
+}
+
+const ConvEntry& conv_entry(ConvKernel kernel) {
+  for (const ConvEntry* entry : kEntries) {
+    if (entry->kernel == kernel) return *entry;
+  }
+  return kConvDirect;
+}
+
+const char* conv_kernel_name(ConvKernel kernel) {
+  return conv_entry(kernel).name;
+}
+
+}  // namespace fastconv::cuda

@@ -1,0 +1,10 @@
+# What the CUDA backend is made of, for the library (cmake/cuda.cmake) and, without FASTCONV_CUDA_ONLY
+# (what asks the CUDA runtime), for the tests that run it as host code (tests/cuda/runner).
+set(FASTCONV_CUDA_SOURCES
+  cuda/launch/choose_conv.cpp
+  cuda/launch/explain_conv.cpp
+  cuda/launch/registry.cpp
+  cuda/kernels/conv_direct.cu
+  cuda/kernels/fill.cu)
+set(FASTCONV_CUDA_ONLY
+  cuda/launch/device_traits.cu)

@@ -1,0 +1,30 @@
+// Runs every CUDA kernel as host code under the shim.
+//
+// usage: fastconv_cuda_runner PROBLEM_FILE [PART_OF_A_KERNEL_NAME]
+//
+// PROBLEM_FILE is written by tests/kernels/runner/export.py. Ends with "N passed, N failed"; exit
+// status 0 when all passed, 1 when some failed, 2 for a wrong call.
+#include <cstdio>
+#include <exception>
+
+#include "checks.h"
+#include "crash.h"
+
+int main(int count, char** arguments) {
+  using namespace fastconv::runner;
+  if (count != 2 && count != 3) {
+    std::fprintf(stderr, "usage: %s PROBLEM_FILE [PART_OF_A_KERNEL_NAME]\n", arguments[0]);
+    return 2;
+  }
+  report_crashes();
+  try {
+    const std::vector<Record> records = read_problems(arguments[1]);
+    const std::string filter = count == 3 ? arguments[2] : "";
+    Report report;
+    check_cuda_conv(records, filter, report);
+    return report.finish();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());
+    return 2;
+  }
+}
