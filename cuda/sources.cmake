@@ -5,6 +5,8 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
   cuda/kernels/conv_direct.cu
+  cuda/kernels/copy.cu
   cuda/kernels/fill.cu)
 set(FASTCONV_CUDA_ONLY
-  cuda/launch/device_traits.cu)
+  cuda/launch/device_traits.cu
+  cuda/launch/runtime.cu)

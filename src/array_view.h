@@ -14,7 +14,7 @@ namespace fastconv::bind {
 namespace py = pybind11;
 
 // What can be wrong with an argument, beyond what the core itself reports.
-enum class ErrorKind { shape, value, dtype, type, unsupported, unavailable, memory };
+enum class ErrorKind { shape, value, dtype, type, unsupported, unavailable, cuda, memory };
 
 struct Error {
   ErrorKind kind;

@@ -1,6 +1,4 @@
 // Gradients of pooling: arrays and options to a PoolProblem, and the call.
-#include <algorithm>
-
 #include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
@@ -38,27 +36,14 @@ enum AdaptiveGradientArgument {
 
 PyObject* finish(PoolCall& call, PyObject* grad_output, PyObject* indices) {
   PoolProblem& p = call.problem;
-  check(validate(p));
-  const ArrayView grad = view_array(grad_output, "grad_output");
-  check_same_dtype(grad, "grad_output", call.x, "x");
-  Index sizes[kMostDims];
-  const int ndim = tensor_sizes(call.shape, p.rank, p.out, sizes);
-  if (grad.ndim != ndim || !std::equal(sizes, sizes + ndim, grad.shape)) {
-    fail(ErrorKind::shape, "grad_output has shape " + grad.shape_text() + ", but pooling x " +
-                               call.x.shape_text() + " with these options gives an output of " +
-                               "shape " + shape_text(ndim, sizes) +
-                               "; pass the gradient of that output, and the options of the "
-                               "pooling");
-  }
-  p.y = tensor_strides(grad.strides, call.shape.unbatched, p.rank);
+  const ArrayView grad = view_pooled_gradient(call, grad_output);
   IndexView positions{};
   if (indices != Py_None) {
     positions = view_indices(indices, grad, "grad_output");
     p.indices = tensor_strides(positions.strides, call.shape.unbatched, p.rank);
   }
-  py::object result = new_array(p.dtype, call.x.ndim, call.x.shape,
-                                is_channels_last(call.x, call.shape), call.shape.channel_axis());
-  const ArrayView to = view_own(result, p.dtype);
+  ArrayView to;
+  py::object result = new_input_gradient(call, to);
   if (grad.size() == 0) {
     fill_zero(to);
     return result.release().ptr();

@@ -26,6 +26,7 @@ class CallScope {
 
  private:
   PyObject* elsewhere_ = nullptr;
+  bool opened_ = false;
 };
 
 }  // namespace fastconv::bind

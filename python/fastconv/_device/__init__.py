@@ -13,13 +13,7 @@ from typing import Any
 
 from fastconv import _core
 from fastconv._device._registry import library_of
-from fastconv.errors import BackendUnavailableError, UnsupportedError
-
-# What only the CPU has, and what to do instead.
-_CPU_ONLY = {
-    "tune_conv": "fastconv.tune measures the kernels of the CPU; on a GPU calls and plans follow "
-    "fixed rules: leave out tune",
-}
+from fastconv.errors import BackendUnavailableError
 
 
 def dispatch(function: str, array: Any, args: tuple[Any, ...]) -> Any:
@@ -39,8 +33,6 @@ def dispatch(function: str, array: Any, args: tuple[Any, ...]) -> Any:
     """
     if library_of(array) is None:
         return NotImplemented
-    if function in _CPU_ONLY:
-        raise UnsupportedError(_CPU_ONLY[function])
     return getattr(_cuda(), function)(*args)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._device._cupy import CupyArrays
+from fastconv._device._described import Described, DescribedArrays
 from fastconv._device._foreign import ForeignArrays, lies_on_gpu
 from fastconv._device._library import ALLOWED, Library, View
 from fastconv._device._torch import TorchTensors
@@ -19,7 +20,7 @@ from fastconv.errors import ArgumentTypeError, BackendUnavailableError
 # Those that results can be made with, by the module that their user imports.
 LIBRARIES: dict[str, Library] = {"cupy": CupyArrays(), "torch": TorchTensors()}
 # By the types of arrays that were met. One type may hold arrays on a GPU and others.
-_MET: dict[type, Library] = {}
+_MET: dict[type, Library] = {Described: DescribedArrays()}
 
 
 def library_of(array: Any) -> Library | None:

@@ -30,7 +30,8 @@ class TorchTensors:
 
     def device(self, array: Any) -> int:
         """Return the number of the device that a tensor lies on."""
-        return max(array.get_device(), 0)
+        number: int = max(array.get_device(), 0)
+        return number
 
     def stream(self, device: int) -> int:
         """Return the address of the stream that is current on a device."""
