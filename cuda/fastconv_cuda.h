@@ -70,3 +70,5 @@ Status fill_zero(DType dtype, Index batch, Index channels, const Axes& size, con
                  void* to, Stream stream);
 
 }  // namespace fastconv::cuda
+
+#include "cuda/operators.h"

@@ -11,5 +11,7 @@
 namespace fastconv::runner {
 
 void check_cuda_conv(const std::vector<Record>& records, const std::string& filter, Report& report);
+void check_cuda_pool(const std::vector<Record>& records, const std::string& filter, Report& report);
+void check_cuda_fold(const std::vector<Record>& records, const std::string& filter, Report& report);
 
 }  // namespace fastconv::runner

@@ -22,6 +22,8 @@ int main(int count, char** arguments) {
     const std::string filter = count == 3 ? arguments[2] : "";
     Report report;
     check_cuda_conv(records, filter, report);
+    check_cuda_pool(records, filter, report);
+    check_cuda_fold(records, filter, report);
     return report.finish();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", arguments[0], error.what());

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -238,7 +239,22 @@ def pool_record(problem: Problem, operands: Any, exact: bool) -> Record:
     arrays = {"x": operands.x, "y": y, "limit": limit}
     if indices is not None:
         arrays["indices"] = indices
+    arrays |= pool_gradient(problem, operands, y)
     return Record(problem.name, fields, arrays)
+
+
+def pool_gradient(problem: Problem, operands: Any, y: Array) -> dict[str, Array]:
+    """Whole numbers as the gradient of a pooling's output, and that of its input."""
+    backward = getattr(reference, problem.op + "_backward")
+    options = {k: v for k, v in problem.options.items() if k != "return_indices"}
+    grad = np.random.default_rng(len(problem.name)).integers(-4, 5, y.shape).astype(np.float64)
+    result = backward(grad, operands.x, **options)
+    limit = np.zeros_like(result)
+    if "avg" in problem.op or "lp" in problem.op:
+        limit = 8 * backward(np.abs(grad), operands.x, **options)
+    if "lp" in problem.op:  # the slope of a norm has a power and a root of its own
+        limit = 16 * np.abs(limit) + 8 * np.nanmax(np.abs(result), initial=0)
+    return {"grad": grad, "grad_x": result, "grad_limit": limit}
 
 
 def pool(problem: Problem) -> Any:
@@ -292,7 +308,55 @@ def unpool_record(problem: Problem, operands: Any, exact: bool) -> Record:
         "out": axes(y.shape[-rank:], 1),
     }
     arrays = {"x": operands.x, "indices": operands.indices, "y": y, "limit": np.zeros_like(y)}
+    backward = getattr(reference, problem.op + "_backward")
+    grad = np.random.default_rng(len(problem.name)).integers(-4, 5, y.shape).astype(np.float64)
+    arrays |= {
+        "grad": grad,
+        "grad_x": backward(grad, operands.x, operands.indices, **problem.options),
+        "grad_limit": np.zeros(problem.x_shape),
+    }
     return Record(problem.name, fields, arrays)
+
+
+def special_values(problem: Problem, operands: Any) -> Any:
+    """A quarter of x NaN or infinite."""
+    generator = np.random.default_rng(len(problem.name))
+    x = operands.x.copy()
+    chosen = generator.random(x.shape) < 0.25
+    x[chosen] = generator.choice([np.nan, np.inf, -np.inf], np.count_nonzero(chosen))
+    return operands._replace(x=x)
+
+
+def repeated_indices(operands: Any) -> Any:
+    """The same index for every third value of a plane."""
+    indices = operands.indices.copy()
+    flat = indices.reshape(len(indices), math.prod(indices.shape[1:]))
+    flat[:, ::3] = flat[:, :1]
+    return operands._replace(indices=flat.reshape(indices.shape))
+
+
+def activation_record(kind: str, fill: str) -> Record:
+    """An activation of many values, and its gradient. Sixteenths are elements of every type."""
+    ends = [0.0, -0.0, 3.0, -3.0, 6.0, 80.0, -80.0, np.inf, -np.inf, np.nan]
+    step = 0.0625 if fill == "integers" else 0.017
+    values = np.arange(-12, 12, step).astype(np.float32).astype(np.float64)
+    x = np.concatenate([values, ends])
+    grad = np.random.default_rng(0).integers(-4, 5, x.shape).astype(np.float64)
+    y = reference.activation(x, kind)
+    slope = reference.activation_backward(grad, x, kind)
+    fields: Options = {"op": "activation", "activation": kind, "batch": x.size}
+    return Record(
+        f"activation-{kind}-{fill}",
+        fields,
+        {
+            "x": x,
+            "y": y,
+            "limit": 8 * np.abs(y) + 4,
+            "grad": grad,
+            "grad_x": slope,
+            "grad_limit": 32 * np.abs(slope) + 32,
+        },
+    )
 
 
 def records() -> Iterator[Record]:
@@ -313,6 +377,21 @@ def records() -> Iterator[Record]:
                 record = make(problem, operands, fill == "integers")
                 record.name += f"-{fill}"
                 yield record
+    # NaN and infinities are elements of every type, and are selected, not computed with.
+    for problem in cases.POOL_CASES:
+        if "max" in problem.op or "min" in problem.op:
+            record = pool_record(
+                problem, special_values(problem, cases.exact_integers(problem)), exact=True
+            )
+            record.name += "-special-integers"
+            yield record
+    for problem in cases.UNPOOL_CASES:
+        record = unpool_record(problem, repeated_indices(cases.gaussian(problem)), exact=True)
+        record.name += "-repeated"
+        yield record
+    for kind in cases.ACTIVATIONS:
+        yield activation_record(kind, "integers")
+        yield activation_record(kind, "gaussian")
 
 
 def write(file: BinaryIO, record: Record) -> None:

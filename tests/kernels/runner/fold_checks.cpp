@@ -8,31 +8,12 @@
 #include "core/names.h"
 #include "crash.h"
 #include "fold_checks.h"
+#include "fold_record.h"
 #include "setting.h"
 
 namespace fastconv::runner {
 
 namespace {
-
-void copy_plane(const Record& record, const char* key, Index (&values)[2]) {
-  const Axes axes = record.axes(key);
-  values[0] = axes[1];
-  values[1] = axes[2];
-}
-
-FoldProblem fold_problem(const Record& record, DType dtype) {
-  FoldProblem p;
-  p.dtype = dtype;
-  p.batch = record.integer("batch");
-  p.channels = record.integer("channels");
-  copy_plane(record, "in", p.in);
-  copy_plane(record, "kernel", p.kernel);
-  copy_plane(record, "stride", p.stride);
-  copy_plane(record, "dilation", p.dilation);
-  copy_plane(record, "pad_lo", p.pad_lo);
-  copy_plane(record, "pad_hi", p.pad_hi);
-  return p;
-}
 
 template <class T>
 class FoldCheck {
@@ -80,23 +61,13 @@ class FoldCheck {
     const Shape column_shape{p.batch, p.channels * p.taps(), {{1, 1, p.positions()}}};
     const Tensor<T> x = input(to_image ? column_shape : image_shape);
     const Tensor<T> y = output(to_image ? image_shape : column_shape, setting_.y);
-    const Strides& image = (to_image ? y : x).strides();
-    const Strides& columns = (to_image ? x : y).strides();
-    const Index image_steps[] = {image.batch, image.channel, image.spatial[1], image.spatial[2]};
-    const Index column_steps[] = {columns.batch, columns.channel, columns.spatial[2]};
-    for (int i = 0; i < 4; ++i) p.image[i] = image_steps[i];
-    for (int i = 0; i < 3; ++i) p.columns[i] = column_steps[i];
+    set_strides(p, (to_image ? y : x).strides(), (to_image ? x : y).strides());
     finish(to_image ? run_fold(p, x.origin(), y.origin()) : run_unfold(p, x.origin(), y.origin()),
            y);
   }
 
   void unpool() {
-    UnpoolProblem p;
-    p.dtype = dtype_of<T>();
-    p.batch = record_.integer("batch");
-    p.channels = record_.integer("channels");
-    p.in = record_.axes("in");
-    p.out = record_.axes("out");
+    UnpoolProblem p = unpool_problem(record_, dtype_of<T>());
     const Tensor<T> x = input({p.batch, p.channels, p.in});
     const Tensor<Index> indices({p.batch, p.channels, p.in}, setting_.w, setting_.guard);
     indices.fill(record_.array("indices"));
