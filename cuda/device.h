@@ -7,8 +7,10 @@
 
 #if defined(FASTCONV_CUDA_SHIM)
 #include "shim.h"
+#define FASTCONV_NOINLINE [[gnu::noinline]]
 #else
 #include <cuda_runtime.h>
+#define FASTCONV_NOINLINE __noinline__
 #endif
 
 #include <fastconv/problem.h>

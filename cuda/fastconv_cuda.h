@@ -32,9 +32,10 @@ Status device_traits(int device, DeviceTraits& traits);
 
 // The kernels of a convolution; conv_kernel_name gives their names.
 enum class ConvKernel : int {
-  direct,  // one thread per output, any problem, boundary and memory layout
+  direct,         // one thread per output, any problem, boundary and memory layout
+  implicit_gemm,  // tiles of output channels x pixels in registers, any layout
 };
-inline constexpr int kConvKernels = 1;
+inline constexpr int kConvKernels = 2;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {

@@ -5,7 +5,9 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_pool.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
+  cuda/launch/schedule_gemm.cpp
   cuda/kernels/conv_direct.cu
+  cuda/kernels/conv_gemm.cu
   cuda/kernels/activations.cu
   cuda/kernels/copy.cu
   cuda/kernels/fill.cu

@@ -34,7 +34,7 @@ __device__ inline OutputIndex direct_output(const ConvProblem& p, bool channels_
 
 template <class T>
 __global__ void __launch_bounds__(kDirectThreads)
-    conv_direct(const ConvProblem p, bool channels_last, const T* __restrict__ x,
+    conv_direct(const __grid_constant__ ConvProblem p, bool channels_last, const T* __restrict__ x,
                 const T* __restrict__ w, const T* __restrict__ bias, T* __restrict__ y) {
   const Index count = p.batch * p.out_channels * p.out.product();
   const Index step = static_cast<Index>(gridDim.x) * kDirectThreads;

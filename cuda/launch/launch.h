@@ -4,6 +4,7 @@
 #include <fastconv/status.h>
 
 #include <cstddef>
+#include <cstdio>
 #include <string>
 #include <tuple>
 
@@ -20,12 +21,12 @@ struct Launch {
 };
 
 inline std::string launch_text(const Launch& how) {
-  const auto extent = [](const dim3& e) {
-    return "(" + std::to_string(e.x) + ", " + std::to_string(e.y) + ", " + std::to_string(e.z) +
-           ")";
-  };
-  return std::string("kernel ") + how.name + ", grid " + extent(how.grid) + ", block " +
-         extent(how.block) + ", " + std::to_string(how.shared_bytes) + " bytes of shared memory";
+  char text[256];
+  std::snprintf(text, sizeof text,
+                "kernel %s, grid (%u, %u, %u), block (%u, %u, %u), %zu bytes of shared memory",
+                how.name, how.grid.x, how.grid.y, how.grid.z, how.block.x, how.block.y, how.block.z,
+                how.shared_bytes);
+  return text;
 }
 
 // Blocks that `items` make at `per_block` each, with a limit: kernels with more items than threads

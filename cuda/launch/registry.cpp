@@ -3,10 +3,12 @@
 namespace fastconv::cuda {
 
 extern const ConvEntry kConvDirect;
+extern const ConvEntry kConvGemm;
 
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
+    &kConvGemm,
     &kConvDirect,
 };
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kConvKernels);
