@@ -1,6 +1,6 @@
 # The extension modules: _core computes with libfastconv, _cuda with the CUDA backend. Bindings are
-# compiled into both, each beside arrays and a backend of its own (src/backend.h).
-set(FASTCONV_BINDINGS
+# linked into both, each beside arrays and a backend of its own (src/backend.h).
+add_library(fastconv_bindings OBJECT
   src/array_memory.cpp
   src/arguments.cpp
   src/bind_activation.cpp
@@ -16,11 +16,13 @@ set(FASTCONV_BINDINGS
   src/fast_function.cpp
   src/pool_call.cpp
   src/unpool_call.cpp)
-list(TRANSFORM FASTCONV_BINDINGS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+target_include_directories(fastconv_bindings PRIVATE src cpp)
+target_link_libraries(fastconv_bindings PRIVATE fastconv pybind11::module)
+set_target_properties(fastconv_bindings PROPERTIES CXX_VISIBILITY_PRESET hidden)
+fastconv_own_code(fastconv_bindings)
 
 function(fastconv_add_core_module)
   pybind11_add_module(_core NO_EXTRAS
-    ${FASTCONV_BINDINGS}
     src/array_view.cpp
     src/bind_info.cpp
     src/bind_tune.cpp
@@ -29,7 +31,7 @@ function(fastconv_add_core_module)
     src/index_view.cpp
     src/module.cpp
     src/precision.cpp)
-  fastconv_finish_module(_core "fastconv._core")
+  fastconv_finish_module(_core)
   target_link_libraries(_core PRIVATE fastconv)
   if(FASTCONV_CUDA_BUILT)
     set(built "built with CUDA ${CMAKE_CUDA_COMPILER_VERSION}")
@@ -52,13 +54,13 @@ function(fastconv_add_cuda_module target backend)
     cuda_operators.cpp
     cuda_precision.cpp)
   list(TRANSFORM sources PREPEND ${PROJECT_SOURCE_DIR}/src/)
-  pybind11_add_module(${target} NO_EXTRAS ${FASTCONV_BINDINGS} ${sources} ${ARGN})
-  fastconv_finish_module(${target} "fastconv._cuda")
+  pybind11_add_module(${target} NO_EXTRAS ${sources} ${ARGN})
+  fastconv_finish_module(${target})
   target_link_libraries(${target} PRIVATE ${backend} fastconv)
 endfunction()
 
-function(fastconv_finish_module target name)
-  target_compile_definitions(${target} PRIVATE "FASTCONV_MODULE=\"${name}\"")
+function(fastconv_finish_module target)
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:fastconv_bindings>)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/cpp)
   fastconv_own_code(${target})
   set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/lib")

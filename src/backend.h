@@ -1,5 +1,5 @@
 // What the bindings ask of the backend that computes. bind_*.cpp, which turn arguments into
-// problems, are compiled twice: into _core beside NumPy arrays (array_view.cpp) and the CPU's backend
+// problems, are linked twice: into _core beside NumPy arrays (array_view.cpp) and the CPU's backend
 // (cpu_backend.cpp), into _cuda beside device arrays (cuda_array_view.cpp) and the GPU's
 // (cuda_backend.cpp).
 //

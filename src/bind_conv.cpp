@@ -17,8 +17,7 @@ PyObject* conv(PyObject*, PyObject* const* args, Py_ssize_t count) {
     set_output_strides(call, y);
     simplify(call.problem);
     const ArrayView bias = contiguous(call.bias);
-    check(backend::conv(call.problem, call.options,
-                        {x.data, call.weight.data, bias.data, y.data}));
+    check(backend::conv(call.problem, call.options, {x.data, call.weight.data, bias.data, y.data}));
     return result.release().ptr();
   });
 }

@@ -177,16 +177,15 @@ PyType_Slot g_slots[] = {
     {Py_tp_getset, g_attributes},
     {0, nullptr}};
 
-// Without a constructor: only prepare_conv makes plans, so each has its weights.
-PyType_Spec g_spec = {FASTCONV_MODULE ".ConvPlan", sizeof(PlanObject), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
-                          Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-                      g_slots};
-
 }  // namespace
 
 void bind_plan(py::module_& m) {
-  PyObject* type = PyType_FromSpec(&g_spec);
+  // Without a constructor: only prepare_conv makes plans, so each has its weights.
+  PyType_Spec spec = {kPlanType, sizeof(PlanObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+                          Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+                      g_slots};
+  PyObject* type = PyType_FromSpec(&spec);
   if (type == nullptr) throw py::error_already_set();
   g_type = reinterpret_cast<PyTypeObject*>(type);
   m.attr("ConvPlan") = py::reinterpret_borrow<py::object>(type);

@@ -49,10 +49,9 @@ PyObject* finish(PoolCall& call, PyObject* grad_output, PyObject* indices) {
     return result.release().ptr();
   }
   const Strides strides = tensor_strides(to.strides, call.shape.unbatched, p.rank);
-  check(p.kind == PoolKind::average
-            ? backend::average_gradient(p, strides, grad.data, to.data)
-            : backend::winner_gradient(p, strides, grad.data, call.x.data, positions.data,
-                                       to.data));
+  check(p.kind == PoolKind::average ? backend::average_gradient(p, strides, grad.data, to.data)
+                                    : backend::winner_gradient(p, strides, grad.data, call.x.data,
+                                                               positions.data, to.data));
   return result.release().ptr();
 }
 

@@ -30,8 +30,8 @@ void read_strides(const py::handle& strides, ArrayView& view) {
   Index dense = 1;
   view.c_contiguous = true;
   for (int i = view.ndim - 1; i >= 0; --i) {
-    view.strides[i] = strides.is_none() ? dense
-                                        : PyLong_AsLongLong(PyTuple_GET_ITEM(strides.ptr(), i));
+    view.strides[i] =
+        strides.is_none() ? dense : PyLong_AsLongLong(PyTuple_GET_ITEM(strides.ptr(), i));
     view.c_contiguous = view.c_contiguous && (view.shape[i] == 1 || view.strides[i] == dense);
     dense *= view.shape[i];
   }
@@ -125,8 +125,8 @@ py::object make(int dtype, int ndim, const Index* shape, bool channels_last, int
 ArrayView view_in_place(PyObject* object, const char* name) {
   Described described = view_any(object, name);
   if (described.dtype >= kDTypes) {
-    fail(ErrorKind::dtype, std::string(name) +
-                               " holds integers; it must be float32, float64, float16 or bfloat16");
+    fail(ErrorKind::dtype,
+         std::string(name) + " holds integers; it must be float32, float64, float16 or bfloat16");
   }
   return described.view;
 }
@@ -169,8 +169,8 @@ py::object new_index_array(int ndim, const Index* shape, bool channels_last, int
 
 ArrayView view_own(const py::object& array, DType) {
   const CudaCall& call = current_call();
-  const py::tuple fields =
-      viewer()(call.library, array, "out", call.device, reinterpret_cast<std::uintptr_t>(call.stream));
+  const py::tuple fields = viewer()(call.library, array, "out", call.device,
+                                    reinterpret_cast<std::uintptr_t>(call.stream));
   return read(fields, array, "out").view;
 }
 

@@ -2,6 +2,7 @@
 #include "backend.h"
 
 #include "core/gradient.h"
+#include "core/unit.h"
 #include "cuda/fastconv_cuda.h"
 #include "cuda/launch/registry.h"
 #include "cuda_call.h"
@@ -9,23 +10,10 @@
 namespace fastconv::bind::backend {
 namespace {
 
-// What fails once a problem is planned is the runtime or the driver.
-Status launched(Status status) {
-  if (status.code == StatusCode::unavailable) fail(ErrorKind::cuda, std::move(status.message));
-  return status;
-}
-
-cuda::PlanOptions options_of(const PlanOptions& options) {
-  cuda::PlanOptions own;
-  own.algorithm = options.algorithm;
-  return own;
-}
-
 Status run_planned(const ConvProblem& problem, const cuda::ConvPlan& plan,
                    const ConvArrays& arrays) {
   const Workspace workspace(plan.workspace_bytes);
-  return launched(
-      cuda::run_conv(problem, plan, arrays, workspace.data(), current_call().stream));
+  return launched(cuda::run_conv(problem, plan, arrays, workspace.data(), current_call().stream));
 }
 
 class CudaPrepared final : public Prepared {
@@ -41,8 +29,8 @@ class CudaPrepared final : public Prepared {
   Status run(const void* x, void* y) const override {
     if (current_call().device != device_) {
       fail(ErrorKind::unavailable, "x is on GPU " + std::to_string(current_call().device) +
-                                       " and this plan's weight on GPU " +
-                                       std::to_string(device_) + "; make a plan on each GPU");
+                                       " and this plan's weight on GPU " + std::to_string(device_) +
+                                       "; make a plan on each GPU");
     }
     return run_planned(problem_, plan_, {x, weight_.data, bias_.data, y});
   }
@@ -117,27 +105,20 @@ Status input_gradient(const ConvProblem& problem, const Strides& gradient, const
 Status weight_gradient(const ConvProblem& problem, const void* grad, const void* x, void* to) {
   // Of a transposed convolution input and gradient change places.
   const ConvProblem own = weight_gradient_problem(problem);
-  const void* from = problem.transposed ? grad : x;
-  const void* of = problem.transposed ? x : grad;
-  cuda::WeightGradientPlan plan;
-  const cuda::DeviceTraits& traits = *current_call().traits;
-  if (Status status = cuda::plan_weight_gradient(own, {}, traits, plan); !status.ok()) {
-    return status;
-  }
+  const cuda::WeightArrays arrays{problem.transposed ? grad : x, problem.transposed ? x : grad, to};
+  cuda::WeightPlan plan;
+  Status status = cuda::plan_weight_gradient(own, {}, *current_call().traits, plan);
+  if (!status.ok()) return status;
   const Workspace workspace(plan.workspace_bytes);
   return launched(
-      cuda::run_weight_gradient(own, plan, of, from, to, workspace.data(), current_call().stream));
+      cuda::run_weight_gradient(own, plan, arrays, workspace.data(), current_call().stream));
 }
 
 Status bias_gradient(const ConvProblem& problem, const void* grad, void* to) {
-  cuda::ChannelSumsPlan plan;
-  if (Status status = cuda::plan_channel_sums(problem, *current_call().traits, plan);
-      !status.ok()) {
-    return status;
-  }
-  const Workspace workspace(plan.workspace_bytes);
-  return launched(
-      cuda::run_channel_sums(problem, plan, grad, to, workspace.data(), current_call().stream));
+  const ChannelSums sums{
+      problem.dtype, problem.batch, problem.out_channels, problem.out, problem.y, grad, to};
+  const Workspace workspace(cuda::channel_sums_workspace(sums));
+  return launched(cuda::run_channel_sums(sums, workspace.data(), current_call().stream));
 }
 
 std::unique_ptr<Prepared> Prepared::make(const ConvCall& call) {

@@ -1,6 +1,7 @@
 #include "cuda_call.h"
 
 #include <map>
+#include <memory>
 #include <mutex>
 
 #include "call_scope.h"
@@ -70,9 +71,14 @@ Workspace::Workspace(std::size_t bytes) {
   constexpr int kBytes = 5;  // of DTYPES in fastconv._device._library
   const CudaCall& call = current_call();
   owner_ = call.library.attr("empty")(py::make_tuple(shape[0]), kBytes, call.device, -1);
-  const py::tuple view = call.library.attr("view")(
-      owner_, "workspace", reinterpret_cast<std::uintptr_t>(call.stream));
+  const py::tuple view =
+      call.library.attr("view")(owner_, "workspace", reinterpret_cast<std::uintptr_t>(call.stream));
   data_ = reinterpret_cast<void*>(view[0].cast<std::uintptr_t>());
+}
+
+Status launched(Status status) {
+  if (status.code == StatusCode::unavailable) fail(ErrorKind::cuda, std::move(status.message));
+  return status;
 }
 
 }  // namespace fastconv::bind

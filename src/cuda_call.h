@@ -33,4 +33,8 @@ class Workspace {
   void* data_ = nullptr;
 };
 
+// The status of what was planned before: a failure is then the runtime's or the driver's, and
+// raises CudaError.
+Status launched(Status status);
+
 }  // namespace fastconv::bind

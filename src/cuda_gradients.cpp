@@ -35,9 +35,9 @@ PyObject* lp_pool_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
       fill_zero(to);
       return result.release().ptr();
     }
-    check(backend::pool_gradient(call.problem,
-                                 tensor_strides(to.strides, call.shape.unbatched, call.problem.rank),
-                                 grad.data, call.x.data, nullptr, to.data));
+    check(backend::pool_gradient(
+        call.problem, tensor_strides(to.strides, call.shape.unbatched, call.problem.rank),
+        grad.data, call.x.data, nullptr, to.data));
     return result.release().ptr();
   });
 }

@@ -54,6 +54,9 @@ int device_of(std::uintptr_t address) {
 }
 
 }  // namespace
+
+const char* const kPlanType = "fastconv._cuda.ConvPlan";
+
 }  // namespace fastconv::bind
 
 PYBIND11_MODULE(_cuda, m) {

@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::size_t kWorkspaceLimit = std::size_t{256} << 20;
 
-Status launched(Status status) {
-  if (status.code == StatusCode::unavailable) fail(ErrorKind::cuda, std::move(status.message));
-  return status;
-}
-
 }  // namespace
 
 Status pool(const PoolProblem& problem, const void* x, void* y, Index* indices) {
@@ -28,8 +23,7 @@ Status pool_gradient(const PoolProblem& problem, const Strides& result, const vo
                      const void* x, const Index* indices, void* to) {
   const CudaCall& call = current_call();
   cuda::PoolGradientPlan plan;
-  Status status =
-      cuda::plan_pool_gradient(problem, indices != nullptr, kWorkspaceLimit, plan);
+  Status status = cuda::plan_pool_gradient(problem, indices != nullptr, kWorkspaceLimit, plan);
   if (!status.ok()) return status;
   const Workspace workspace(plan.workspace_bytes);
   return launched(cuda::run_pool_gradient(problem, plan, result, grad, x, indices, to,
@@ -60,14 +54,13 @@ Status unpool(const UnpoolProblem& problem, const void* x, const Index* indices,
 
 Status unpool_gradient(const UnpoolProblem& problem, const Strides& grad_strides, const void* grad,
                        const Index* indices, void* to) {
-  return launched(cuda::run_unpool_gradient(problem, grad_strides, grad, indices, to,
-                                            current_call().stream));
+  return launched(
+      cuda::run_unpool_gradient(problem, grad_strides, grad, indices, to, current_call().stream));
 }
 
 Status activation(DType dtype, Activation kind, Index count, const void* x, const void* grad,
                   void* to) {
-  return launched(
-      cuda::run_activation(dtype, kind, count, x, grad, to, current_call().stream));
+  return launched(cuda::run_activation(dtype, kind, count, x, grad, to, current_call().stream));
 }
 
 }  // namespace fastconv::bind::backend

@@ -1,6 +1,12 @@
 // fastconv._core: the table of contents.
 #include "bindings.h"
 
+namespace fastconv::bind {
+
+const char* const kPlanType = "fastconv._core.ConvPlan";
+
+}  // namespace fastconv::bind
+
 PYBIND11_MODULE(_core, m) {
   namespace bind = fastconv::bind;
   m.doc() = "Compiled kernels of fastconv. Use the functions of the fastconv package instead.";

@@ -97,9 +97,8 @@ ArrayView view_pooled_gradient(PoolCall& call, PyObject* grad_output) {
 }
 
 py::object new_input_gradient(const PoolCall& call, ArrayView& view) {
-  py::object made =
-      new_array(call.problem.dtype, call.x.ndim, call.x.shape, is_channels_last(call.x, call.shape),
-                call.shape.channel_axis());
+  py::object made = new_array(call.problem.dtype, call.x.ndim, call.x.shape,
+                              is_channels_last(call.x, call.shape), call.shape.channel_axis());
   view = view_own(made, call.problem.dtype);
   return made;
 }

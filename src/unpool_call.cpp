@@ -55,7 +55,8 @@ UnpoolCall parse_unpool(PyObject* const* args) {
   UnpoolCall call{};
   const int rank = call.rank = static_cast<int>(parse_int(args[kUnpoolRank], "rank"));
   const ArrayView x = call.x = view_array(args[kUnpoolX], "x");
-  const TensorShape shape = call.shape = tensor_shape(x, rank, "max_unpool" + std::to_string(rank) + "d");
+  const TensorShape shape = call.shape =
+      tensor_shape(x, rank, "max_unpool" + std::to_string(rank) + "d");
   const IndexView indices = call.indices = view_indices(args[kIndices], x, "x");
   const Axes kernel = parse_axes(args[kUnpoolKernelSize], "kernel_size", rank, 1);
   const Axes stride = is_default_stride(args[kUnpoolStride])
@@ -98,10 +99,9 @@ UnpoolCall parse_unpool(PyObject* const* args) {
   p.out = parse_unpooled(args[kUnpoolOutputSize], shape, rank, usual, stride);
   for (int a = kAxes - rank; a < kAxes; ++a) {
     if (p.out[a] < 1) {
-      fail(ErrorKind::shape, "the output is empty on spatial axis " +
-                                 std::to_string(a - (kAxes - rank)) + " (size " +
-                                 std::to_string(p.out[a]) +
-                                 "); use less padding or a larger kernel_size");
+      fail(ErrorKind::shape,
+           "the output is empty on spatial axis " + std::to_string(a - (kAxes - rank)) + " (size " +
+               std::to_string(p.out[a]) + "); use less padding or a larger kernel_size");
     }
   }
   p.x = tensor_strides(x.strides, shape.unbatched, rank);

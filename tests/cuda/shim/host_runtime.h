@@ -11,5 +11,4 @@ void fastconv_shim_allocated(std::uintptr_t address, std::size_t bytes, int devi
 void fastconv_shim_freed(std::uintptr_t address);
 int fastconv_shim_ordered();         // how often two streams were ordered
 int fastconv_shim_current_device();  // of the calling thread
-
 }
