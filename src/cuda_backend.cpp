@@ -10,6 +10,12 @@
 namespace fastconv::bind::backend {
 namespace {
 
+cuda::PlanOptions options_of(const PlanOptions& options) {
+  cuda::PlanOptions own;
+  own.algorithm = options.algorithm;
+  return own;
+}
+
 Status run_planned(const ConvProblem& problem, const cuda::ConvPlan& plan,
                    const ConvArrays& arrays) {
   const Workspace workspace(plan.workspace_bytes);
