@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import cast
 
 import fastconv
@@ -24,7 +25,12 @@ FULL = Effort(seconds=0.12, rounds=10, limit=0.8)
 QUICK = Effort(seconds=0.06, rounds=5, limit=0.3)
 
 
-def _plan(problem: Problem, settings: Settings) -> str:
+def gpu_text() -> str:
+    """The GPUs that fastconv sees, with the driver."""
+    return fastconv.show_config().cuda.removeprefix("on: ").partition(";")[0]
+
+
+def _plan(problem: Problem, settings: Settings, device: str = "cpu") -> str:
     if not problem.is_convolution:
         return ""
     assert problem.weight_shape is not None
@@ -36,6 +42,7 @@ def _plan(problem: Problem, settings: Settings) -> str:
         dtype=settings.dtype,
         algorithm=cast(Algorithm, settings.algorithm),
         precision=cast(Precision, settings.precision),
+        device=device,
         **problem.options,
     ).kernel
 
@@ -53,6 +60,7 @@ def measure(
     held: dict[str, str],
     quick: bool,
     observer: Observer,
+    device: str = "cpu",
 ) -> Run:
     """Measure the machine's ceilings, then the layers.
 
@@ -68,22 +76,32 @@ def measure(
         held: Environment that holds peers to that instruction set.
         quick: Measure for a shorter time.
         observer: Told about progress.
+        device: "cpu", or "cuda" for PyTorch's current GPU.
     """
-    contestants: list[Contestant] = [Fastconv(), FastconvPlan(), *peers]
+    if device == "cuda":
+        from . import gpu
+
+        contestants: list[Contestant] = [gpu.GpuFastconv(), *peers]
+        chip, ceilings = gpu_text(), lambda: gpu.measure_ceilings(dtype)
+    else:
+        contestants = [Fastconv(), FastconvPlan(), *peers]
+        chip = fastconv.show_config().cpu
+        ceilings = lambda: machine.measure_ceilings(_core, isa, dtype, threads)  # noqa: E731
     run = Run(
         threads=threads,
         dtype=dtype,
         algorithm=algorithm,
-        isa=isa,
-        cpu=fastconv.show_config().cpu,
+        isa="cuda" if device == "cuda" else isa,
+        cpu=chip,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        ceilings=machine.measure_ceilings(_core, isa, dtype, threads),
+        ceilings=ceilings(),
         versions=machine.versions(n for c in contestants for n in c.distributions),
         titles={c.key: c.title for c in contestants},
         missing={m.key: m.reason for m in missing},
         load_before=machine.load_before(),
         precision=precision,
         held=held,
+        device=device,
     )
     try:
         run.layers += measure_layers(
@@ -93,11 +111,11 @@ def measure(
             QUICK if quick else FULL,
             observer,
             reference=fastconv.reference,
-            explain=_plan,
+            explain=partial(_plan, device=device),
         )
     finally:
         fastconv.set_num_threads(None)
     # What the machine reaches swings with its other load: the better of two measurements counts.
-    run.ceilings = run.ceilings.better(machine.measure_ceilings(_core, isa, dtype, threads))
+    run.ceilings = run.ceilings.better(ceilings())
     run.interrupted = observer.stopped()
     return run

@@ -21,6 +21,7 @@ fastconv bench --suite resnet50 --layer 'layer3*'    some layers
 fastconv bench --suite filters --peer opencv         one peer
 fastconv bench --precision high                      float32 at another level
 fastconv bench --isa avx2                            peers are held to AVX2 too
+fastconv bench --device cuda                         on a GPU, against cuDNN and CuPy
 
 Ctrl-C ends the run after the layer that is being measured and reports what there is.
 """
@@ -48,6 +49,12 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
     help="Level asked of fastconv; at medium peers use bfloat16 where they can. [the setting]",
 )
 @click.option("--isa", help="Instruction set forced on fastconv.")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    help="cuda: on the GPU, against PyTorch/cuDNN and CuPy. [cpu]",
+)
 @click.option("--quick", is_flag=True, help="Few layers and short times: under one minute.")
 @click.option(
     "--json",
@@ -77,6 +84,7 @@ def bench(
     precision: str | None,
     isa: str | None,
     quick: bool,
+    device: str,
     json_file: Path,
     png_file: Path,
     no_files: bool,
@@ -93,6 +101,8 @@ def bench(
         held = hold_peers(active_isa())
     try:
         chosen = catalogue.select(suites, layers, quick=quick)
+        if device == "cuda":
+            load_peers = _gpu_peers()
         found, missing = load_peers(peers)
     except catalogue.SelectionError as error:
         raise click.UsageError(str(error)) from error
@@ -116,6 +126,7 @@ def bench(
             held=held,
             quick=quick,
             observer=observer,
+            device=device,
         )
     print_run(run, report_console())
     if not no_files and run.layers:
@@ -126,6 +137,24 @@ def bench(
         raise SystemExit(1)
     if run.interrupted:
         raise SystemExit(130)
+
+
+def _gpu_peers() -> Any:
+    """Return what loads the peers for a GPU, or say why there is nothing to measure on."""
+    status = fastconv.show_config().cuda
+    if not status.startswith("on: "):
+        raise click.BadParameter(f"CUDA is {status}", param_hint="--device")
+    try:
+        import torch
+
+        from fastconv.benchmarks.gpu import load_gpu_peers
+    except ImportError as error:
+        raise click.BadParameter(
+            f"tensors on the GPU are PyTorch's: {error}", param_hint="--device"
+        ) from error
+    if not torch.cuda.is_available():
+        raise click.BadParameter("this PyTorch has no CUDA", param_hint="--device")
+    return load_gpu_peers
 
 
 def _require_folder(option: str, path: Path) -> None:
