@@ -42,7 +42,7 @@ venv=$(mktemp -d)
 trap 'rm -rf "$venv"' EXIT
 "$PYTHON" -m venv --system-site-packages "$venv"
 export PATH="$venv/bin:$PATH" CMAKE_BUILD_PARALLEL_LEVEL=${JOBS:-16}
-step build 240 pip install ".[bench,test]" -C cmake.define.FASTCONV_CUDA=ON \
+step build 240 pip install ".[bench,test]" pytest-xdist -C cmake.define.FASTCONV_CUDA=ON \
   -C "cmake.define.FASTCONV_CUDA_ARCHITECTURES=$capability-real" \
   -C build-dir="build/gpu-$capability"
 
