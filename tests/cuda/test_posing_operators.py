@@ -101,7 +101,7 @@ def test_plan(gpu: Posing, random: np.random.Generator) -> None:
     x = random.integers(-3, 4, (2, 3, 6, 7)).astype(np.float32)
     weight = random.integers(-3, 4, (4, 3, 3, 3)).astype(np.float32)
     bias = random.integers(-3, 4, 4).astype(np.float32)
-    expected = reference.conv2d(x, weight, bias, padding=1)
+    expected = reference.conv2d(x, weight, bias, padding=1).astype(np.float32)
     mine = weight.copy()
     plan = fc.plan("conv2d", x.shape, gpu.to(mine), gpu.to(bias), padding=1)
     mine[:] = 0  # the plan has its own

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ F = torch.nn.functional
 
 
 @pytest.fixture
-def posing_tensors(gpu: Posing, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def posing_tensors(gpu: Posing, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Let tensors in host memory count as tensors on a GPU; gives the shapes that were made."""
     library = _registry.LIBRARIES["torch"]
     made: list[Any] = []
@@ -35,7 +34,7 @@ def posing_tensors(gpu: Posing, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     monkeypatch.setattr(type(library), "stream", lambda self, device: 0)
     monkeypatch.setattr(type(library), "empty", counted)
     monkeypatch.setattr(_tensors, "_ON_GPU", ("cpu",))
-    yield made
+    return made
 
 
 def whole(*shape: int, dtype: Any = None) -> Any:
@@ -103,7 +102,7 @@ def test_tensors_that_cannot_be_taken(posing_tensors: list[Any]) -> None:
         fc.conv2d(x, weight.to_sparse())
     with pytest.raises(fc.DTypeError, match="x has dtype int32"):
         fc.conv2d(x.to(torch.int32), weight)
-    with pytest.raises(fc.ArgumentTypeError, match="weight is a numpy.ndarray in host memory"):
+    with pytest.raises(fc.ArgumentTypeError, match=r"weight is a numpy.ndarray in host memory"):
         fc.conv2d(x, np.zeros((2, 3, 3, 3), np.float32))
 
 

@@ -65,7 +65,7 @@ class ForeignArrays:
 
 def _view_dlpack(array: Any, name: str, stream: int) -> View:
     # 0 has no meaning in DLPack; 1 is the legacy default stream. The producer orders its work
-    # before what follows on the stream.
+    # before what follows on the stream. Its address is checked with the driver, as below.
     consumer = stream or 1
     try:
         capsule = array.__dlpack__(stream=consumer, max_version=(1, 1))
@@ -73,9 +73,9 @@ def _view_dlpack(array: Any, name: str, stream: int) -> View:
         capsule = array.__dlpack__(stream=consumer)
     from fastconv import _cuda
 
-    data, shape, strides, dtype, writable, device = _cuda.read_dlpack(capsule)
+    data, shape, strides, dtype, writable, _ = _cuda.read_dlpack(capsule)
     number = dtype_number(name, dtype)
-    return View(data, shape, strides, number, writable, device, None, capsule)
+    return View(data, shape, strides, number, writable, None, None, capsule)
 
 
 def _view_interface(array: Any, name: str) -> View:
