@@ -80,6 +80,12 @@ class Contestant(Protocol):
         """Make a problem ready, or raise DeclinedError."""
 
 
+def forward_only(problem: Problem) -> None:
+    """Decline gradients."""
+    if problem.gradient:
+        raise DeclinedError("computes no gradients")
+
+
 def not_held(settings: Settings) -> None:
     """Decline where fastconv is held to AVX2 and the peer cannot be."""
     if settings.isa == "avx2":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 import fastconv
 
 from .contestant import DeclinedError, Prepared, Settings
-from .problem import Arrays, Problem
+from .problem import Arrays, Problem, call
 from .results import OWN, OWN_PLAN
 
 
@@ -17,9 +18,18 @@ def _options(problem: Problem, settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = dict(problem.options)
     if problem.is_convolution:
         options["precision"] = settings.precision
-        if settings.algorithm != "auto":
-            options["algorithm"] = settings.algorithm
+    if problem.has_plan and settings.algorithm != "auto":
+        options["algorithm"] = settings.algorithm
     return options
+
+
+def _gradient(problem: Problem, arrays: Arrays, options: dict[str, Any]) -> Callable[[], Any]:
+    """Bind a gradient; that of max pooling gets the positions which the forward pass found."""
+    if "max_pool" in problem.op:
+        pool = getattr(fastconv, problem.op)
+        _, indices = pool(arrays.x, **options, return_indices=True)
+        options = {**options, "indices": indices}
+    return lambda: call(fastconv, problem, arrays, **options)
 
 
 class Fastconv:
@@ -32,8 +42,10 @@ class Fastconv:
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Bind the arguments; a forced algorithm that cannot do the problem declines."""
         fastconv.set_num_threads(settings.threads)
-        function = getattr(fastconv, problem.op)
         options = _options(problem, settings)
+        if problem.gradient:
+            return Prepared(_gradient(problem, arrays, options))
+        function = getattr(fastconv, problem.op)
         given = [a for a in arrays if a is not None]
 
         def run() -> Any:
@@ -56,8 +68,8 @@ class FastconvPlan:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Plan for the input's shape; only convolutions have weights to plan for."""
-        if not problem.is_convolution:
-            raise DeclinedError("only a convolution has weights to pack")
+        if not problem.has_plan:
+            raise DeclinedError("only a convolution's forward pass has weights to pack")
         assert arrays.weight is not None
         fastconv.set_num_threads(settings.threads)
         try:

@@ -24,6 +24,7 @@ _COLOURS = {
     "torch": "#9A9A9A",
     "torch-channels-last": "#56B4E9",
     "torch-packed": "#0072B2",
+    "torch-compile": "#00344F",
     "onnxruntime": "#009E73",
     "openvino": "#CC79A7",
     "ncnn": "#E6B800",

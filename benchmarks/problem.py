@@ -7,6 +7,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from fastconv._window import (
 
 FILTER_OPS = frozenset({"convolve2d", "correlate2d"})
 FILLS = ("normal", "integer", "infinite")
+GRADIENTS = ("", "x", "weight")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Problem:
             (kh, kw) for the image filters; None for pooling.
         bias: Whether a bias of one value per output channel is passed.
         options: Keyword arguments of the call.
+        gradient: "x" or "weight": what is computed is not the operator but the gradient of its
+            result with respect to this argument. Empty: the operator.
     """
 
     name: str
@@ -45,6 +49,18 @@ class Problem:
     weight_shape: tuple[int, ...] | None = None
     bias: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    gradient: str = ""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for problems that are the same computation, whatever they are called."""
+        options = tuple(sorted(self.options.items()))
+        return (self.op, self.gradient, self.x_shape, self.weight_shape, self.bias, options)
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether a plan with packed weights can compute it."""
+        return self.is_convolution and not self.gradient
 
     @property
     def rank(self) -> int:
@@ -98,6 +114,7 @@ class Arrays(NamedTuple):
     x: NDArray[Any]
     weight: NDArray[Any] | None
     bias: NDArray[Any] | None
+    grad: NDArray[Any] | None = None  # of the operator's result, where a gradient is computed
 
 
 def geometry(problem: Problem) -> Geometry:
@@ -114,15 +131,28 @@ def geometry(problem: Problem) -> Geometry:
     return Geometry(w.kernel, w.stride, w.dilation, lo, hi, extra)
 
 
+@singledispatch
 def output_shape(problem: Problem) -> tuple[int, ...]:
-    """Shape of the result."""
+    """Shape of the operator's result."""
     return shape_of(problem.op, problem.x_shape, problem.weight_shape, **problem.options)
 
 
+def result_shape(problem: Problem) -> tuple[int, ...]:
+    """Shape of what is computed: the operator's result, or a gradient."""
+    if problem.gradient == "x":
+        return problem.x_shape
+    if problem.gradient == "weight":
+        assert problem.weight_shape is not None
+        return problem.weight_shape
+    return output_shape(problem)
+
+
+@singledispatch
 def multiply_adds(problem: Problem) -> int:
     """Multiply-adds of the textbook algorithm, padded taps included.
 
-    Pooling counts one operation for each element of each window.
+    Pooling counts one operation for each element of each window. A gradient has as many as the
+    operator.
     """
     if problem.is_transposed:
         assert problem.weight_shape is not None
@@ -144,17 +174,22 @@ def multiply_adds(problem: Problem) -> int:
     return outputs * math.prod(problem.weight_shape[0 if problem.is_filter else 1 :])
 
 
+@singledispatch
 def operations(problem: Problem) -> int:
     """Arithmetic operations: two for a multiply-add, one for an element of a pooling window."""
     return multiply_adds(problem) * (1 if problem.weight_shape is None else 2)
 
 
+@singledispatch
 def bytes_moved(problem: Problem, dtype: str = "float32") -> int:
-    """Bytes of inputs and output, each touched once: the least traffic that a call can have."""
+    """Bytes of inputs and output, each touched once: the least traffic that a call can have.
+
+    A convolution's gradient touches input, output and weight too, each as argument or result.
+    """
     elements = math.prod(problem.x_shape) + math.prod(output_shape(problem))
     if problem.weight_shape is not None:
         elements += math.prod(problem.weight_shape)
-    if problem.bias:
+    if problem.bias and not problem.gradient:
         elements += problem.out_channels
     return elements * element_type(dtype).itemsize
 
@@ -166,6 +201,7 @@ def element_type(name: str) -> np.dtype[Any]:
     return np.dtype(name)
 
 
+@singledispatch
 def make_arrays(problem: Problem, dtype: str = "float32", *, fill: str = "normal") -> Arrays:
     """Deterministic arguments of the problem; the same on every machine and in every run.
 
@@ -191,16 +227,20 @@ def make_arrays(problem: Problem, dtype: str = "float32", *, fill: str = "normal
 
     x = draw(problem.x_shape)
     if problem.weight_shape is None:
-        return Arrays(x, None, None)
+        grad = draw(output_shape(problem)) if problem.gradient else None
+        return Arrays(x, None, None, grad)
     taps = problem.weight_shape if problem.is_filter else problem.weight_shape[1:]
     weight = draw(problem.weight_shape, 1 / math.sqrt(max(1, math.prod(taps))))
     if fill == "infinite":
         weight.flat[0] = np.inf
-    return Arrays(x, weight, draw((problem.out_channels,)) if problem.bias else None)
+    bias = draw((problem.out_channels,)) if problem.bias else None
+    return Arrays(x, weight, bias, draw(output_shape(problem)) if problem.gradient else None)
 
 
 def call(namespace: Any, problem: Problem, arrays: Arrays, **extra: Any) -> Any:
     """Call the problem's operator from ``namespace`` (``fastconv``, ``fastconv.reference``)."""
+    if problem.gradient:
+        return _call_gradient(namespace, problem, arrays, **extra)
     function = getattr(namespace, problem.op)
     options = {**problem.options, **extra}
     if arrays.weight is None:
@@ -208,3 +248,14 @@ def call(namespace: Any, problem: Problem, arrays: Arrays, **extra: Any) -> Any:
     if problem.is_filter:
         return function(arrays.x, arrays.weight, **options)
     return function(arrays.x, arrays.weight, arrays.bias, **options)
+
+
+def _call_gradient(namespace: Any, problem: Problem, arrays: Arrays, **extra: Any) -> Any:
+    function = getattr(namespace, f"{problem.op}_backward")
+    options = {**problem.options, **extra}
+    if arrays.weight is None:
+        return function(arrays.grad, arrays.x, **options)
+    gradients = function(
+        arrays.grad, arrays.x, arrays.weight, bias=False, wanted=(problem.gradient,), **options
+    )
+    return gradients[("x", "weight").index(problem.gradient)]

@@ -75,7 +75,7 @@ class LayerResult:
         stands for the plan.
         """
         mine, peer = self.seconds(own), self.seconds(key)
-        if mine is None and own == OWN_PLAN and not self.layer.problem.is_convolution:
+        if mine is None and own == OWN_PLAN and not self.layer.problem.has_plan:
             mine = self.seconds(OWN)
         return None if mine is None or peer is None else peer / mine
 
@@ -244,6 +244,7 @@ def _layer_json(run: Run, result: LayerResult) -> dict[str, Any]:
         "x": problem.x_shape,
         "weight": problem.weight_shape,
         "bias": problem.bias,
+        "gradient": problem.gradient,
         "options": dict(problem.options),
         "output": output_shape(problem),
         "repeat": result.layer.repeat,

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from .contestant import Contestant, DeclinedError, Prepared, Settings
-from .problem import Arrays, Problem, make_arrays
+from .problem import Problem, make_arrays
 from .results import OWN, OWN_KEYS, LayerResult, Measurement
 from .suites import Layer
 from .timing import Effort, race
-from .verify import Verifier, tolerance
+from .verify import Outcome, Verifier
 
 
 class Observer(Protocol):
@@ -27,6 +27,13 @@ class Observer(Protocol):
         """Tell whether to end before the next layer."""
 
 
+class Judge(Protocol):
+    """Knows the right answer of one problem."""
+
+    def judge(self, answer: Any, settings: Settings, *, own: bool) -> Outcome:
+        """Compare fastconv's own answer, or a peer's, with it."""
+
+
 def measure_layers(
     layers: Sequence[Layer],
     contestants: Sequence[Contestant],
@@ -36,6 +43,7 @@ def measure_layers(
     *,
     reference: Any,
     explain: Callable[[Problem, Settings], str] = lambda problem, settings: "",
+    judge: Callable[[Any, Problem, Any, str], Judge] = Verifier,
 ) -> list[LayerResult]:
     """Measure layers in order, each distinct computation once.
 
@@ -47,6 +55,8 @@ def measure_layers(
         observer: Told about progress.
         reference: Namespace that holds the reference operators.
         explain: How fastconv computes a problem, in a few words.
+        judge: Makes, from the reference, a problem, its arrays and their type, what knows the
+            right answer.
 
     Returns:
         One result for each layer, up to where the observer ended the run.
@@ -59,7 +69,9 @@ def measure_layers(
         observer.starting(layer)
         result = known.get(layer.key)
         if result is None:
-            result = _measure(layer, contestants, settings, effort, reference, explain)
+            arrays = make_arrays(layer.problem, settings.dtype)
+            known_answer = judge(reference, layer.problem, arrays, settings.dtype)
+            result = _measure(layer, arrays, contestants, settings, effort, known_answer, explain)
             known[layer.key] = result
         else:
             result = replace(result, layer=layer)
@@ -70,20 +82,19 @@ def measure_layers(
 
 def _measure(
     layer: Layer,
+    arrays: Any,
     contestants: Sequence[Contestant],
     settings: Settings,
     effort: Effort,
-    reference: Any,
+    judge: Judge,
     explain: Callable[[Problem, Settings], str],
 ) -> LayerResult:
     problem = layer.problem
     settings = settings.of(problem)
-    arrays = make_arrays(problem, settings.dtype)
-    verifier = Verifier(reference, problem, arrays, settings.dtype)
     measurements: dict[str, Measurement] = {}
     ready: dict[str, Prepared] = {}
     for contestant in contestants:
-        outcome = _verify(contestant, problem, arrays, settings, verifier)
+        outcome = _verify(contestant, problem, arrays, settings, judge)
         if isinstance(outcome, Measurement):
             measurements[contestant.key] = outcome
         else:
@@ -104,9 +115,9 @@ def _measure(
 def _verify(
     contestant: Contestant,
     problem: Problem,
-    arrays: Arrays,
+    arrays: Any,
     settings: Settings,
-    verifier: Verifier,
+    judge: Judge,
 ) -> Measurement | tuple[Prepared, Measurement]:
     """Return the prepared call of a contestant that is right, or why there is none."""
     own = contestant.key in OWN_KEYS
@@ -118,7 +129,7 @@ def _verify(
     except Exception as error:  # a library that fails on one layer must not end the run
         text = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
         return Measurement(wrong=text) if own else Measurement(declined=text)
-    outcome = verifier.compare(answer, tolerance(settings, own=own))
+    outcome = judge.judge(answer, settings, own=own)
     if not outcome.ok:
         return Measurement(wrong=outcome.message)
     return prepared, Measurement(error=outcome.error)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import fastconv
 from fastconv import _core
@@ -17,12 +17,15 @@ from .own import Fastconv, FastconvPlan
 from .peers import Missing
 from .problem import Problem
 from .results import Run
-from .runner import Observer, measure_layers
+from .runner import Judge, Observer, measure_layers
 from .suites import Layer
 from .timing import Effort
+from .verify import Verifier
 
 FULL = Effort(seconds=0.12, rounds=10, limit=0.8)
 QUICK = Effort(seconds=0.06, rounds=5, limit=0.3)
+NETWORKS = Effort(seconds=1.0, rounds=10, limit=3.0)
+NETWORKS_QUICK = Effort(seconds=0.3, rounds=5, limit=0.6)
 
 
 def gpu_text() -> str:
@@ -31,7 +34,7 @@ def gpu_text() -> str:
 
 
 def _plan(problem: Problem, settings: Settings, device: str = "cpu") -> str:
-    if not problem.is_convolution:
+    if not problem.has_plan:
         return ""
     assert problem.weight_shape is not None
     return fastconv.explain(
@@ -47,6 +50,28 @@ def _plan(problem: Problem, settings: Settings, device: str = "cpu") -> str:
     ).kernel
 
 
+def _own_networks() -> list[Contestant]:
+    from .networks.own import Compiled, Layers
+
+    return [Layers(), Compiled()]
+
+
+def _judge_networks(reference: Any, problem: Any, arrays: Any, dtype: str) -> Judge:
+    from .networks.verify import NetworkVerifier
+
+    return NetworkVerifier(problem, arrays)
+
+
+def _own_layers() -> list[Contestant]:
+    return [Fastconv(), FastconvPlan()]
+
+
+# Who stands for fastconv, who knows the right answers, and the effort of full and quick runs.
+_Field = tuple[Callable[[], list[Contestant]], Callable[..., Judge], tuple[Effort, Effort]]
+_LAYERS: _Field = (_own_layers, Verifier, (FULL, QUICK))
+_NETWORKS: _Field = (_own_networks, _judge_networks, (NETWORKS, NETWORKS_QUICK))
+
+
 def measure(
     layers: Sequence[Layer],
     peers: Sequence[Contestant],
@@ -60,6 +85,7 @@ def measure(
     held: dict[str, str],
     quick: bool,
     observer: Observer,
+    networks: bool = False,
     device: str = "cpu",
 ) -> Run:
     """Measure the machine's ceilings, then the layers.
@@ -77,16 +103,18 @@ def measure(
         quick: Measure for a shorter time.
         observer: Told about progress.
         device: "cpu", or "cuda" for PyTorch's current GPU.
+        networks: Whether the layers are whole networks.
     """
+    own, judge, efforts = _NETWORKS if networks else _LAYERS
+    contestants = [*own(), *peers]
+    chip = fastconv.show_config().cpu
+    measured = partial(machine.measure_ceilings, _core, isa, dtype, threads)
     if device == "cuda":
         from . import gpu
 
-        contestants: list[Contestant] = [gpu.GpuFastconv(), *peers]
-        chip, ceilings = gpu_text(), lambda: gpu.measure_ceilings(dtype)
-    else:
-        contestants = [Fastconv(), FastconvPlan(), *peers]
-        chip = fastconv.show_config().cpu
-        ceilings = lambda: machine.measure_ceilings(_core, isa, dtype, threads)  # noqa: E731
+        contestants = [gpu.GpuFastconv(), *peers]
+        chip = gpu_text()
+        measured = partial(gpu.measure_ceilings, dtype)
     run = Run(
         threads=threads,
         dtype=dtype,
@@ -94,7 +122,7 @@ def measure(
         isa="cuda" if device == "cuda" else isa,
         cpu=chip,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        ceilings=ceilings(),
+        ceilings=measured(),
         versions=machine.versions(n for c in contestants for n in c.distributions),
         titles={c.key: c.title for c in contestants},
         missing={m.key: m.reason for m in missing},
@@ -108,14 +136,15 @@ def measure(
             layers,
             contestants,
             Settings(threads, dtype, algorithm, precision, isa if held else None),
-            QUICK if quick else FULL,
+            efforts[quick],
             observer,
             reference=fastconv.reference,
             explain=partial(_plan, device=device),
+            judge=judge,
         )
     finally:
         fastconv.set_num_threads(None)
     # What the machine reaches swings with its other load: the better of two measurements counts.
-    run.ceilings = run.ceilings.better(ceilings())
+    run.ceilings = run.ceilings.better(measured())
     run.interrupted = observer.stopped()
     return run

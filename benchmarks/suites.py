@@ -2,8 +2,9 @@
 
 A file holds a ``title``, a ``source`` and an array ``layers`` of tables. A layer has ``name``,
 ``op``, ``x`` and, where the operator takes one, ``weight`` (shapes), optionally ``bias``,
-``repeat`` (how often the layer occurs in the network) and ``quick`` (part of a short run); every
-other key is a keyword argument of the operator.
+``repeat`` (how often the layer occurs in the network), ``quick`` (part of a short run) and
+``gradient`` ("x" or "weight", where that is computed instead of the operator); every other key is
+a keyword argument of the operator.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from typing import Any
 
 from .problem import Problem
 
-_RESERVED = frozenset({"name", "op", "x", "weight", "bias", "repeat", "quick"})
+_RESERVED = frozenset({"name", "op", "x", "weight", "bias", "repeat", "quick", "gradient"})
 # Order of the report: classifiers, dense prediction, other ranks, then classes of operators.
 _ORDER = (
     *("lenet", "alexnet", "vgg16", "resnet18", "resnet34", "resnet50", "googlenet"),
     *("mobilenet_v1", "mobilenet_v2", "deeplab", "wavenet", "video3d"),
-    *("transposed", "depthwise", "pooling", "filters", "batch16", "micro"),
+    *("transposed", "depthwise", "pooling", "filters", "batch16", "gradients", "micro"),
 )
 
 
@@ -39,8 +40,7 @@ class Layer:
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for layers that are the same computation, whatever they are called."""
-        p = self.problem
-        return (p.op, p.x_shape, p.weight_shape, p.bias, tuple(sorted(p.options.items())))
+        return self.problem.key
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def _layer(suite: str, entry: dict[str, Any]) -> Layer:
         weight_shape=None if weight is None else tuple(weight),
         bias=entry.get("bias", False),
         options={k: _frozen(v) for k, v in entry.items() if k not in _RESERVED},
+        gradient=entry.get("gradient", ""),
     )
     return Layer(suite, problem, entry.get("repeat", 1), entry.get("quick", False))
 
@@ -113,14 +114,23 @@ def select(
         quick: Only the few layers that stand for the whole; ignored when patterns are given.
     """
     names = suite_names() if "all" in suites else tuple(dict.fromkeys(suites))
-    layers = [layer for name in names for layer in load_suite(name).layers]
+    return matching([layer for name in names for layer in load_suite(name).layers], patterns, quick)
+
+
+def matching(layers: Sequence[Layer], patterns: Sequence[str], quick: bool) -> tuple[Layer, ...]:
+    """Those of the layers that a shell pattern matches; all, or the quick ones, without patterns.
+
+    Raises:
+        SelectionError: A pattern matches none.
+    """
     if patterns:
         for pattern in patterns:
             if not any(_matches(layer, pattern) for layer in layers):
+                names = ", ".join(dict.fromkeys(layer.suite for layer in layers))
                 known = ", ".join(layer.problem.name for layer in layers[:12])
                 more = f" and {len(layers) - 12} more" if len(layers) > 12 else ""
                 raise SelectionError(
-                    f"layer: no layer of {', '.join(names)} matches {pattern!r}; "
+                    f"layer: no layer of {names} matches {pattern!r}; "
                     f"there are {known}{more}; `fastconv bench --list` prints all"
                 )
         return tuple(layer for layer in layers if any(_matches(layer, p) for p in patterns))

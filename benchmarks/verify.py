@@ -24,6 +24,7 @@ from .problem import (
     geometry,
     multiply_adds,
     output_shape,
+    result_shape,
 )
 
 # fastconv's own answers. Direct summation in float32 stays near 2.
@@ -113,14 +114,15 @@ class Verifier:
     """
 
     def __init__(self, reference: Any, problem: Problem, arrays: Arrays, dtype: str) -> None:
-        self._shape = output_shape(problem)
+        self._shape = result_shape(problem)
         self._dtype = element_type(dtype)
         self._eps = _epsilon("float32" if dtype in _NARROW else dtype)
-        whole = multiply_adds(problem) <= _WHOLE
+        # A gradient's sums have no parts that are smaller problems of the same kind.
+        whole = bool(problem.gradient) or multiply_adds(problem) <= _WHOLE
         self._as_convolution = problem.is_filter and not whole
         if self._as_convolution:
             problem, arrays = as_convolution(problem, arrays)
-        everything = tuple(slice(0, size) for size in output_shape(problem))
+        everything = tuple(slice(0, size) for size in result_shape(problem))
         calls: Iterable[tuple[Index, Problem, Arrays]]
         calls = [(everything, problem, arrays)] if whole else _parts(problem, arrays)
         # An infinite weight times a zero input is NaN, and is compared as such.
@@ -138,6 +140,10 @@ class Verifier:
     def outputs_checked(self) -> int:
         """Number of outputs that a comparison looks at."""
         return sum(part.expected.size for part in self._parts)
+
+    def judge(self, answer: NDArray[Any], settings: Settings, *, own: bool) -> Outcome:
+        """Judge fastconv's own answer, or a peer's, by what the settings allow."""
+        return self.compare(answer, tolerance(settings, own=own))
 
     def compare(self, answer: NDArray[Any], allowed: Tolerance | float) -> Outcome:
         """Judge an answer; a number is a tolerance's factor."""
@@ -181,6 +187,8 @@ class Verifier:
 
 def _scale(reference: Any, problem: Problem, arrays: Arrays) -> NDArray[np.float64]:
     """Size of what is summed for each output."""
+    if problem.gradient:
+        return _gradient_scale(reference, problem, arrays)
     if problem.op.startswith(("max_", "min_", "adaptive_max")):
         return np.zeros(output_shape(problem))
     if problem.op.startswith("lp_pool"):
@@ -188,6 +196,18 @@ def _scale(reference: Any, problem: Problem, arrays: Arrays) -> NDArray[np.float
         return norm
     given = [a for a in arrays if a is not None]
     sums: NDArray[np.float64] = reference.magnitude(problem.op, *given, **problem.options)
+    return sums
+
+
+def _gradient_scale(reference: Any, problem: Problem, arrays: Arrays) -> NDArray[np.float64]:
+    """Return the gradient of absolute values; which elements win a window stays as it is."""
+    assert arrays.grad is not None
+    grad = np.abs(arrays.grad)
+    if arrays.weight is None:
+        absolute = arrays._replace(grad=grad)
+    else:
+        absolute = Arrays(np.abs(arrays.x), np.abs(arrays.weight), None, grad)
+    sums: NDArray[np.float64] = call(reference, problem, absolute)
     return sums
 
 

@@ -25,6 +25,7 @@ function(fastconv_add_core_module)
   pybind11_add_module(_core NO_EXTRAS
     src/array_view.cpp
     src/bind_info.cpp
+    src/bind_training.cpp
     src/bind_tune.cpp
     src/cpu_backend.cpp
     src/cpu_call_scope.cpp

@@ -27,10 +27,10 @@ const char* pool_kernel_name(PoolKernel kernel);
 
 struct PoolPlan {
   PoolKernel kernel = PoolKernel::outputs;
-  int vector = 1;        // elements of a thread's load, where pointers are aligned to 16 bytes
-  int rows = 1;          // output rows of a thread (outputs)
-  int warps = 1;         // warps of a window (windows)
-  bool flat = false;     // windows are whole planes that adjoin in memory: one row
+  int vector = 1;     // elements of a thread's load, where pointers are aligned to 16 bytes
+  int rows = 1;       // output rows of a thread (outputs)
+  int warps = 1;      // warps of a window (windows)
+  bool flat = false;  // windows are whole planes that adjoin in memory: one row
   const char* verified = nullptr;  // "chip, driver, date" of the hardware run that it passed
   const char* reason = "";
 };
@@ -50,8 +50,8 @@ struct PoolGradientPlan {
   const char* verified = nullptr;
   const char* reason = "";
 };
-Status plan_pool_gradient(const PoolProblem& problem, bool has_indices,
-                          std::size_t workspace_limit, PoolGradientPlan& plan);
+Status plan_pool_gradient(const PoolProblem& problem, bool has_indices, std::size_t workspace_limit,
+                          PoolGradientPlan& plan);
 // `result` are the strides of `to`. Averages read neither x nor indices, norms read x, max and min
 // read the indices or, where these are null, x. Indices must lie in the windows of their outputs,
 // as those of pooling do: check_pool_indices tells. Others count for nothing.

@@ -3,18 +3,28 @@
 set(FASTCONV_CUDA_SOURCES
   cuda/launch/choose_conv.cpp
   cuda/launch/choose_pool.cpp
+  cuda/launch/choose_weights.cpp
+  cuda/launch/conv_mma.cpp
+  cuda/launch/conv_mma_plan.cpp
   cuda/launch/explain_conv.cpp
   cuda/launch/registry.cpp
   cuda/launch/schedule_gemm.cpp
+  cuda/launch/schedule_weights.cpp
+  cuda/kernels/activations.cu
+  cuda/kernels/channel_sums.cu
   cuda/kernels/conv_direct.cu
   cuda/kernels/conv_gemm.cu
-  cuda/kernels/activations.cu
+  cuda/kernels/conv_mma_bfloat16.cu
+  cuda/kernels/conv_mma_float16.cu
+  cuda/kernels/conv_mma_float32.cu
   cuda/kernels/copy.cu
+  cuda/kernels/depthwise.cu
   cuda/kernels/fill.cu
   cuda/kernels/fold.cu
   cuda/kernels/pool.cu
   cuda/kernels/pool_gradient.cu
-  cuda/kernels/unpool.cu)
+  cuda/kernels/unpool.cu
+  cuda/kernels/weights_gemm.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu
   cuda/launch/runtime.cu)

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "conv_call.h"
+#include "core/activate.h"
 #include "core/fold.h"
 
 namespace fastconv::bind::backend {
@@ -38,16 +39,17 @@ Status unfold(const FoldProblem& problem, const void* image, void* columns);
 Status fold(const FoldProblem& problem, const void* columns, void* image);
 Status unpool(const UnpoolProblem& problem, const void* x, const Index* indices, void* y);
 
-// to[i] = f(x[i]), or grad[i] f'(x[i]) where `grad` is not null; arrays without gaps.
-Status activation(DType dtype, Activation kind, Index count, const void* x, const void* grad,
-                  void* to);
+// As in core/activate.h.
+Status activation(DType dtype, Activation kind, Index count, const ActivationArrays& arrays);
 
 // A convolution that keeps its weights and bias for many calls.
 class Prepared {
  public:
   static std::unique_ptr<Prepared> make(const ConvCall& call);
   virtual ~Prepared() = default;
-  virtual Status run(const void* x, void* y) const = 0;
+  // `image_step` is the batch stride of y where it is not the plan's, else null; `addend` lies as y
+  // does, and is needed where the problem has one.
+  virtual Status run(const void* x, void* y, const Index* image_step, const void* addend) const = 0;
   virtual std::string explanation() const = 0;
 };
 

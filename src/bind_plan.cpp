@@ -24,7 +24,11 @@ bool has_strides(const ArrayView& array, const Index* strides) {
 
 class Plan {
  public:
-  explicit Plan(PyObject* const* args) : call_(parse_planned(args)) {
+  Plan(PyObject* const* args, bool adds) : call_(parse_planned(args)) {
+    call_.problem.has_addend = adds;
+    if (adds && is_narrow(call_.problem.dtype)) {
+      fail(ErrorKind::dtype, "an addend needs float32 or float64 weights");
+    }
     prepared_ = backend::Prepared::make(call_);
     call_.weight = ArrayView{};
     call_.bias = ArrayView{};
@@ -34,16 +38,24 @@ class Plan {
   }
 
   // Shapes must be those of the plan; arrays that lie otherwise are copied into the plan's layout.
-  py::object run(PyObject* x_object, PyObject* out) const {
+  py::object run(PyObject* x_object, PyObject* out, PyObject* addend_object) const {
     const ArrayView x = view_array(x_object, "x");
     check_input(x);
+    if (addend_object != nullptr && !call_.problem.has_addend) {
+      fail(ErrorKind::type, "a plan takes x and out, got 3 positional arguments");
+    }
+    if (addend_object == nullptr && call_.problem.has_addend) {
+      fail(ErrorKind::type, "this plan takes x, out and an addend, got no addend; pass all three");
+    }
     ArrayView y;
     py::object result = make_output(call_, x, out, y);
     if (y.size() == 0) return result;
     const ArrayView input = has_strides(x, x_strides_) ? x : copy_of(x);
-    const bool direct = has_strides(y, y_strides_);
+    const ArrayView addend = addend_object == nullptr ? ArrayView{} : addend_like(addend_object, y);
+    const bool direct = has_strides(y, y_strides_) || is_part(y);
     const ArrayView target = direct ? y : new_in_layout(y);
-    check(prepared_->run(input.data, target.data));
+    const Index* image_step = is_part(target) ? target.strides : nullptr;
+    check(prepared_->run(input.data, target.data, image_step, addend.data));
     if (!direct) copy_to(y, target);
     return result;
   }
@@ -56,6 +68,30 @@ class Plan {
   }
 
  private:
+  // Some channels of a larger result: images lie further apart, all else is as planned.
+  bool is_part(const ArrayView& y) const {
+    if (call_.unbatched || is_narrow(call_.problem.dtype) || y.shape[0] < 2) return false;
+    if (y.strides[0] <= y_strides_[0]) return false;
+    ArrayView image = y;
+    image.shape[0] = 1;
+    return has_strides(image, y_strides_);
+  }
+
+  // What is added must lie as the result, apart from it.
+  ArrayView addend_like(PyObject* object, const ArrayView& y) const {
+    const ArrayView addend = view_array(object, "addend");
+    check_same_dtype(addend, "addend", y, "out");
+    bool same = addend.ndim == y.ndim && (has_strides(y, y_strides_) || is_part(y));
+    for (int i = 0; same && i < y.ndim; ++i) {
+      same = addend.shape[i] == y.shape[i] && (y.shape[i] < 2 || addend.strides[i] == y.strides[i]);
+    }
+    if (!same) {
+      fail(ErrorKind::shape, "addend must have the shape and the memory layout of the result");
+    }
+    check_no_overlap(y, addend, "addend");
+    return addend;
+  }
+
   void list_strides(const Strides& from, Index* to) const {
     int at = 0;
     if (!call_.unbatched) to[at++] = from.batch;
@@ -105,12 +141,12 @@ const Plan& plan_of(PyObject* self) {
   return *reinterpret_cast<PlanObject*>(self)->plan;
 }
 
-// plan(x, out=None)
+// plan(x, out=None), and plan(x, out, addend) where it was made with one
 PyObject* call_plan(PyObject* self, PyObject* const* args, std::size_t flags, PyObject* names) {
   return guarded([&]() -> PyObject* {
     const Py_ssize_t positional = PyVectorcall_NARGS(flags);
-    PyObject* given[2] = {nullptr, nullptr};
-    if (positional > 2) {
+    PyObject* given[3] = {nullptr, nullptr, nullptr};
+    if (positional > 3) {
       fail(ErrorKind::type,
            "a plan takes x and out, got " + std::to_string(positional) + " positional arguments");
     }
@@ -128,7 +164,8 @@ PyObject* call_plan(PyObject* self, PyObject* const* args, std::size_t flags, Py
     }
     if (given[0] == nullptr) fail(ErrorKind::type, "a plan needs the input x");
     const CallScope scope({nullptr, 0}, given, 1);
-    return plan_of(self).run(given[0], given[1] == nullptr ? Py_None : given[1]).release().ptr();
+    PyObject* out = given[1] == nullptr ? Py_None : given[1];
+    return plan_of(self).run(given[0], out, given[2]).release().ptr();
   });
 }
 
@@ -147,10 +184,10 @@ PyObject* get_explanation(PyObject* self, void*) {
   return guarded([&] { return py::str(plan_of(self).text()).release().ptr(); });
 }
 
-PyObject* prepare_conv(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded({"prepare_conv", kWeight}, args, count, [&]() -> PyObject* {
+PyObject* prepare(const char* name, PyObject* const* args, Py_ssize_t count, bool adds) {
+  return guarded({name, kWeight}, args, count, [&]() -> PyObject* {
     check_count(count, kConvArguments);
-    auto plan = std::make_unique<Plan>(args);
+    auto plan = std::make_unique<Plan>(args, adds);
     PyObject* made = g_type->tp_alloc(g_type, 0);
     if (made == nullptr) throw py::error_already_set();
     auto* object = reinterpret_cast<PlanObject*>(made);
@@ -158,6 +195,14 @@ PyObject* prepare_conv(PyObject*, PyObject* const* args, Py_ssize_t count) {
     object->plan = plan.release();
     return made;
   });
+}
+
+PyObject* prepare_conv(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  return prepare("prepare_conv", args, count, false);
+}
+
+PyObject* prepare_sum(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  return prepare("prepare_conv_add", args, count, true);
 }
 
 PyMemberDef g_members[] = {
@@ -191,6 +236,8 @@ void bind_plan(py::module_& m) {
   m.attr("ConvPlan") = py::reinterpret_borrow<py::object>(type);
   add_fast_function(m, "prepare_conv", prepare_conv,
                     "A convolution with its weights, for many calls.");
+  add_fast_function(m, "prepare_sum", prepare_sum,
+                    "The same, called with an array that is added before the activation.");
 }
 
 }  // namespace fastconv::bind

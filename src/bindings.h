@@ -23,6 +23,7 @@ void bind_plan(py::module_& m);
 void bind_pool(py::module_& m);
 void bind_pool_gradient(py::module_& m);
 void bind_precision(py::module_& m);
+void bind_training(py::module_& m);
 void bind_tune(py::module_& m);
 
 }  // namespace fastconv::bind

@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "core/activate.h"
 #include "core/config.h"
 #include "core/gradient.h"
 #include "core/parallel.h"
@@ -46,9 +45,11 @@ class CpuPrepared final : public Prepared {
     check(PreparedConv::make(problem_, call.options, call.weight.data, bias.data, prepared_));
   }
 
-  Status run(const void* x, void* y) const override {
+  Status run(const void* x, void* y, const Index* image_step, const void* addend) const override {
     const OtherThreads others(problem_);
-    return prepared_->run(x, y);
+    if (image_step == nullptr && addend == nullptr) return prepared_->run(x, y);
+    const Index step = image_step != nullptr ? *image_step : prepared_->problem().y.batch;
+    return prepared_->run(x, y, step, addend);
   }
 
   std::string explanation() const override {
@@ -143,10 +144,9 @@ Status unpool(const UnpoolProblem& problem, const void* x, const Index* indices,
   return run_unpool(problem, x, indices, y);
 }
 
-Status activation(DType dtype, Activation kind, Index count, const void* x, const void* grad,
-                  void* to) {
+Status activation(DType dtype, Activation kind, Index count, const ActivationArrays& arrays) {
   const py::gil_scoped_release released;
-  run_activation(dtype, kind, count, x, grad, to);
+  run_activation(dtype, kind, count, arrays);
   return {};
 }
 

@@ -25,20 +25,32 @@ Status run_planned(const ConvProblem& problem, const cuda::ConvPlan& plan,
 class CudaPrepared final : public Prepared {
  public:
   explicit CudaPrepared(const ConvCall& call)
-      : problem_(call.problem), traits_(*current_call().traits), device_(current_call().device) {
+      : problem_(call.problem),
+        traits_(*current_call().traits),
+        device_(current_call().device),
+        options_(options_of(call.options)) {
+    if (call.problem.has_addend) {
+      fail(ErrorKind::unsupported, "plans on a GPU add nothing; add to their result");
+    }
     weight_ = copy_of(call.weight);
     if (call.problem.has_bias) bias_ = copy_of(call.bias);
     problem_.w = tensor_strides_of(weight_);
-    check(cuda::plan_conv(problem_, options_of(call.options), traits_, plan_));
+    check(cuda::plan_conv(problem_, options_, traits_, plan_));
   }
 
-  Status run(const void* x, void* y) const override {
+  Status run(const void* x, void* y, const Index* image_step, const void*) const override {
     if (current_call().device != device_) {
       fail(ErrorKind::unavailable, "x is on GPU " + std::to_string(current_call().device) +
                                        " and this plan's weight on GPU " + std::to_string(device_) +
                                        "; make a plan on each GPU");
     }
-    return run_planned(problem_, plan_, {x, weight_.data, bias_.data, y});
+    const ConvArrays arrays{x, weight_.data, bias_.data, y};
+    if (image_step == nullptr) return run_planned(problem_, plan_, arrays);
+    ConvProblem problem = problem_;
+    problem.y.batch = *image_step;
+    cuda::ConvPlan plan;
+    Status status = cuda::plan_conv(problem, options_, traits_, plan);
+    return status.ok() ? run_planned(problem, plan, arrays) : status;
   }
 
   std::string explanation() const override { return cuda::explain(problem_, plan_, traits_); }
@@ -64,6 +76,7 @@ class CudaPrepared final : public Prepared {
   cuda::ConvPlan plan_;
   cuda::DeviceTraits traits_;
   int device_;
+  cuda::PlanOptions options_;
   ArrayView weight_, bias_;
 };
 

@@ -58,9 +58,13 @@ Status unpool_gradient(const UnpoolProblem& problem, const Strides& grad_strides
       cuda::run_unpool_gradient(problem, grad_strides, grad, indices, to, current_call().stream));
 }
 
-Status activation(DType dtype, Activation kind, Index count, const void* x, const void* grad,
-                  void* to) {
-  return launched(cuda::run_activation(dtype, kind, count, x, grad, to, current_call().stream));
+Status activation(DType dtype, Activation kind, Index count, const ActivationArrays& arrays) {
+  if (arrays.addend != nullptr) {
+    return Status::error(StatusCode::unsupported,
+                         "addend is added by the CPU's kernels alone; add it to x before");
+  }
+  return launched(cuda::run_activation(dtype, kind, count, arrays.x, arrays.grad, arrays.to,
+                                       current_call().stream));
 }
 
 }  // namespace fastconv::bind::backend

@@ -20,5 +20,6 @@ PYBIND11_MODULE(_core, m) {
   bind::bind_pool_gradient(m);
   bind::bind_fold(m);
   bind::bind_activation(m);
+  bind::bind_training(m);
   bind::bind_info(m);
 }

@@ -14,19 +14,30 @@ from ..suites import SelectionError
 
 # Key on the command line -> module of this package and the factory in it.
 _PEERS = {
-    "torch": ("torch_modes", "Eager"),
-    "torch-channels-last": ("torch_modes", "ChannelsLast"),
-    "torch-packed": ("torch_modes", "Packed"),
-    "onnxruntime": ("onnx_runtime", "OnnxRuntime"),
-    "openvino": ("open_vino", "OpenVino"),
-    "ncnn": ("ncnn_net", "Ncnn"),
-    "opencv": ("image_filters", "OpenCv"),
-    "scipy-correlate2d": ("image_filters", "signal_direct"),
-    "scipy-ndimage": ("image_filters", "ndimage"),
-    "scipy-fft": ("image_filters", "fft"),
-    "scipy-oaconvolve": ("image_filters", "overlap_add"),
+    "torch": (".torch_modes", "Eager"),
+    "torch-channels-last": (".torch_modes", "ChannelsLast"),
+    "torch-packed": (".torch_modes", "Packed"),
+    "onnxruntime": (".onnx_runtime", "OnnxRuntime"),
+    "openvino": (".open_vino", "OpenVino"),
+    "ncnn": (".ncnn_net", "Ncnn"),
+    "opencv": (".image_filters", "OpenCv"),
+    "scipy-correlate2d": (".image_filters", "signal_direct"),
+    "scipy-ndimage": (".image_filters", "ndimage"),
+    "scipy-fft": (".image_filters", "fft"),
+    "scipy-oaconvolve": (".image_filters", "overlap_add"),
+}
+# The same for whole networks.
+_NETWORK_PEERS = {
+    "torch": ("..networks.torch_modes", "Eager"),
+    "torch-channels-last": ("..networks.torch_modes", "ChannelsLast"),
+    "torch-packed": ("..networks.torch_modes", "Frozen"),
+    "torch-compile": ("..networks.torch_modes", "Compiled"),
+    "onnxruntime": ("..networks.graph_runtimes", "OnnxRuntime"),
+    "openvino": ("..networks.graph_runtimes", "OpenVino"),
+    "ncnn": ("..networks.ncnn_form", "Ncnn"),
 }
 PEER_NAMES = tuple(_PEERS)
+NETWORK_PEER_NAMES = tuple(_NETWORK_PEERS)
 
 
 @dataclass(frozen=True)
@@ -62,26 +73,30 @@ def hold_peers(isa: str) -> dict[str, str]:
     return held
 
 
-def load_peers(names: Sequence[str] = ("all",)) -> tuple[list[Contestant], list[Missing]]:
+def load_peers(
+    names: Sequence[str] = ("all",), *, networks: bool = False
+) -> tuple[list[Contestant], list[Missing]]:
     """Import the named peers.
 
     Args:
-        names: Keys of PEER_NAMES, ``"all"``, or ``"none"``.
+        names: Keys of PEER_NAMES (NETWORK_PEER_NAMES), ``"all"``, or ``"none"``.
+        networks: Whether they are to run whole networks.
 
     Returns:
         The peers that can be used, and the others with the reason.
     """
-    unknown = [n for n in names if n not in (*PEER_NAMES, "all", "none")]
+    known = _NETWORK_PEERS if networks else _PEERS
+    unknown = [n for n in names if n not in (*known, "all", "none")]
     if unknown:
-        allowed = ", ".join(("all", "none", *PEER_NAMES))
+        allowed = ", ".join(("all", "none", *known))
         raise SelectionError(f"peer: got {unknown[0]!r}; allowed: {allowed}")
-    wanted = PEER_NAMES if "all" in names else tuple(n for n in PEER_NAMES if n in names)
+    wanted = [n for n in known if "all" in names or n in names]
     found: list[Contestant] = []
     missing: list[Missing] = []
     for key in wanted:
-        module, factory = _PEERS[key]
+        module, factory = known[key]
         try:
-            found.append(getattr(import_module(f".{module}", __package__), factory)())
+            found.append(getattr(import_module(module, __package__), factory)())
         except ImportError as error:
             missing.append(Missing(key, str(error).splitlines()[0]))
     return found, missing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..contestant import (
     Settings,
     as_convolution,
     as_image,
+    forward_only,
     not_held,
     only_float32,
 )
@@ -82,6 +84,51 @@ def _pooling(problem: Problem) -> tuple[str, dict[int, int], bytes]:
     return kind, parameters, b""
 
 
+def values_text(parameters: dict[int, Any]) -> str:
+    """Parameters of a layer as a line of a network's description has them."""
+    return " ".join(f"{key}={value}" for key, value in sorted(parameters.items()))
+
+
+def load_net(lines: list[str], blobs: int, content: bytes, settings: Settings) -> Any:
+    """Load a network with 16-bit storage and arithmetic off.
+
+    Args:
+        lines: Its layers, behind the input, which makes the blob ``in0``.
+        blobs: Number of blobs, the input among them.
+        content: Weights of all layers.
+        settings: Threads.
+    """
+    net = ncnn.Net()
+    net.opt.num_threads = settings.threads
+    for name in dir(net.opt):
+        if name.startswith(("use_fp16", "use_bf16", "use_int8", "use_vulkan")):
+            setattr(net.opt, name, False)
+    text = "\n".join(["7767517", f"{len(lines) + 1} {blobs}", "Input in0 0 1 in0", *lines, ""])
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder, "layer.bin")
+        model.write_bytes(content)
+        if net.load_param_mem(text) != 0 or net.load_model(str(model)) != 0:
+            raise DeclinedError(f"ncnn cannot load {lines[0].split()[0]} layers of this kind")
+    return net
+
+
+def extraction(net: Any, x: NDArray[Any]) -> Callable[[], list[Any]]:
+    """Return the call that takes each image from ``in0`` to ``out0``."""
+    # A Mat does not keep the array that it was made from alive, so the array is named here.
+    x = np.ascontiguousarray(x)
+    images = [ncnn.Mat(image).clone() for image in x]
+
+    def run() -> list[Any]:
+        outputs = []
+        for image in images:
+            extractor = net.create_extractor()
+            extractor.input("in0", image)
+            outputs.append(extractor.extract("out0"))
+        return outputs
+
+    return run
+
+
 class Ncnn:
     """One-layer network; a batch is a loop over its images, since ncnn has no batch axis."""
 
@@ -89,25 +136,9 @@ class Ncnn:
     title = "ncnn"
     distributions = ("ncnn",)
 
-    def _load(
-        self, kind: str, parameters: dict[int, int], content: bytes, settings: Settings
-    ) -> Any:
-        net = ncnn.Net()
-        net.opt.num_threads = settings.threads
-        for name in dir(net.opt):
-            if name.startswith(("use_fp16", "use_bf16", "use_int8", "use_vulkan")):
-                setattr(net.opt, name, False)
-        values = " ".join(f"{key}={value}" for key, value in sorted(parameters.items()))
-        text = f"7767517\n2 2\nInput in0 0 1 in0\n{kind} layer 1 1 in0 out0 {values}\n"
-        with tempfile.TemporaryDirectory() as folder:
-            model = Path(folder, "layer.bin")
-            model.write_bytes(content)
-            if net.load_param_mem(text) != 0 or net.load_model(str(model)) != 0:
-                raise DeclinedError(f"ncnn cannot load a {kind} layer of this kind")
-        return net
-
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Load the layer, which packs or transforms its weights."""
+        forward_only(problem)
         not_held(settings)
         only_float32(settings)
         written, given = as_convolution(problem, arrays)
@@ -115,19 +146,9 @@ class Ncnn:
             kind, parameters, content = _pooling(written)
         else:
             kind, parameters, content = _convolution(written, given)
-        net = self._load(kind, parameters, content, settings)
-        # A Mat does not keep the array that it was made from alive, so the array is named here.
-        x = np.ascontiguousarray(given.x)
-        images = [ncnn.Mat(image).clone() for image in x]
-
-        def run() -> list[Any]:
-            outputs = []
-            for image in images:
-                extractor = net.create_extractor()
-                extractor.input("in0", image)
-                outputs.append(extractor.extract("out0"))
-            return outputs
-
+        line = f"{kind} layer 1 1 in0 out0 {values_text(parameters)}"
+        net = load_net([line], 2, content, settings)
+        run = extraction(net, given.x)
         shape = output_shape(written)
 
         def fetch(outputs: list[Any]) -> NDArray[Any]:

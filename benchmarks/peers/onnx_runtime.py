@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ..contestant import (
@@ -15,6 +17,7 @@ from ..contestant import (
     Settings,
     as_convolution,
     as_image,
+    forward_only,
     not_held,
 )
 from ..problem import Arrays, Problem, geometry, output_shape
@@ -61,6 +64,39 @@ def _node(problem: Problem, arrays: Arrays) -> onnx.NodeProto:
     raise DeclinedError(f"ONNX has no {problem.op}")
 
 
+def make_session(model: onnx.ModelProto, settings: Settings) -> onnxruntime.InferenceSession:
+    """Load a model, with default graph optimisations; raises DeclinedError where that fails."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime raises its own, undocumented classes
+        raise DeclinedError(str(error).splitlines()[0]) from error
+
+
+def bind(
+    session: onnxruntime.InferenceSession,
+    given: tuple[str, NDArray[Any]],
+    output: tuple[str, tuple[int, ...], str],
+) -> tuple[Callable[[], None], Callable[[], NDArray[Any]]]:
+    """Bind input and output to fixed memory; returns the call, and what reads its result."""
+    name, shape, dtype = output
+    binding = session.io_binding()
+    x = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(given[1]))
+    y = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), np.dtype(dtype).type)
+    binding.bind_ortvalue_input(given[0], x)
+    binding.bind_ortvalue_output(name, y)
+
+    def run() -> None:
+        session.run_with_iobinding(binding)
+
+    return run, y.numpy
+
+
 class OnnxRuntime:
     """CPU execution provider, default graph optimisations."""
 
@@ -70,6 +106,7 @@ class OnnxRuntime:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Build and compile the model; bind both ends."""
+        forward_only(problem)
         not_held(settings)
         if settings.dtype not in _ELEMENT:
             raise DeclinedError(f"its CPU provider has no {settings.dtype} convolution")
@@ -87,28 +124,10 @@ class OnnxRuntime:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10
         )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
-            raise DeclinedError(str(error).splitlines()[0]) from error
-        binding = session.io_binding()
-        x = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(given.x))
-        y = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-            list(shape), np.dtype(settings.dtype).type
-        )
-        binding.bind_ortvalue_input("x", x)
-        binding.bind_ortvalue_output("y", y)
-
-        def run() -> None:
-            session.run_with_iobinding(binding)
+        session = make_session(model, settings)
+        run, result = bind(session, ("x", given.x), ("y", shape, settings.dtype))
 
         def fetch(_: Any) -> Any:
-            return as_image(problem, y.numpy())
+            return as_image(problem, result())
 
         return Prepared(run, fetch)

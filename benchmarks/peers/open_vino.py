@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..contestant import (
     Settings,
     as_convolution,
     as_image,
+    forward_only,
     only_float32,
 )
 from ..problem import Arrays, Problem, geometry, output_shape
@@ -65,6 +67,34 @@ def _pooling(problem: Problem, x: Any) -> Any:
     raise DeclinedError(f"OpenVINO has no such {problem.op}")
 
 
+def compile_model(
+    core: openvino.Core, model: openvino.Model, x: NDArray[Any], settings: Settings
+) -> tuple[Callable[[], None], Callable[[], NDArray[Any]]]:
+    """Compile for latency; returns the call on x, and what reads its result."""
+    try:
+        compiled = core.compile_model(
+            model,
+            "CPU",
+            {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": settings.threads,
+                "INFERENCE_PRECISION_HINT": _PRECISION[settings.peer_dtype],
+                "NUM_STREAMS": 1,
+            },
+        )
+    except RuntimeError as error:
+        raise DeclinedError(str(error).strip().splitlines()[-1]) from error
+    request = compiled.create_infer_request()
+    # The tensor shares memory with this array, which the closure keeps alive.
+    x = np.ascontiguousarray(x)
+    request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
+
+    def run(_keep: NDArray[Any] = x) -> None:
+        request.infer(share_outputs=True)
+
+    return run, lambda: np.array(request.get_output_tensor().data)
+
+
 class OpenVino:
     """CPU plugin with a compiled one-operation model."""
 
@@ -77,6 +107,7 @@ class OpenVino:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Compile for this shape; the input tensor shares the array's memory."""
+        forward_only(problem)
         only_float32(settings)
         written, given = as_convolution(problem, arrays)
         parameter = ops.parameter(list(written.x_shape), np.float32)
@@ -84,28 +115,10 @@ class OpenVino:
             result = _pooling(written, parameter)
         else:
             result = _convolution(written, given, parameter)
-        try:
-            compiled = self._core.compile_model(
-                openvino.Model([result], [parameter]),
-                "CPU",
-                {
-                    "PERFORMANCE_HINT": "LATENCY",
-                    "INFERENCE_NUM_THREADS": settings.threads,
-                    "INFERENCE_PRECISION_HINT": _PRECISION[settings.peer_dtype],
-                    "NUM_STREAMS": 1,
-                },
-            )
-        except RuntimeError as error:
-            raise DeclinedError(str(error).strip().splitlines()[-1]) from error
-        request = compiled.create_infer_request()
-        # The tensor shares memory with this array, which the closure keeps alive.
-        x = np.ascontiguousarray(given.x)
-        request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
-
-        def run(_keep: NDArray[Any] = x) -> None:
-            request.infer(share_outputs=True)
+        model = openvino.Model([result], [parameter])
+        run, output = compile_model(self._core, model, given.x, settings)
 
         def fetch(_: Any) -> NDArray[Any]:
-            return as_image(problem, np.array(request.get_output_tensor().data))
+            return as_image(problem, output())
 
         return Prepared(run, fetch)

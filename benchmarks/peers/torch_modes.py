@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from ..contestant import DeclinedError, Prepared, Settings, as_convolution, as_image
+from ..contestant import DeclinedError, Prepared, Settings, as_convolution, as_image, forward_only
 from ..problem import Arrays, Problem, element_type, geometry
 
 _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
@@ -65,6 +65,8 @@ class Eager:
             raise DeclinedError(f"torch.nn.functional has no {written.op}")
         x = self._place(written, _tensor(np.ascontiguousarray(given.x), settings))
         options = dict(written.options)
+        if problem.gradient:
+            return self._prepare_gradient(written, given, settings)
         if given.weight is None:
             return Prepared(lambda: function(x, **options), _fetch(problem, settings))
         weight = self._place(written, _tensor(given.weight, settings))
@@ -76,6 +78,29 @@ class Eager:
             lambda: function(functional.pad(x, extra), weight, bias, **options),
             _fetch(problem, settings),
         )
+
+    def _prepare_gradient(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
+        """Run the forward pass once; the timed call is autograd's backward pass alone."""
+        function = getattr(functional, problem.op)
+        options = dict(problem.options)
+        placed: dict[str, torch.Tensor] = {}
+        for name in ("x", "weight", "grad"):
+            array = getattr(arrays, name)
+            if array is not None:
+                placed[name] = self._place(problem, _tensor(array, settings))
+        wanted = placed[problem.gradient].requires_grad_()
+        if arrays.weight is None:
+            y = function(placed["x"], **options)
+        else:
+            options["padding"], extra = _border(problem)
+            x = placed["x"] if extra is None else functional.pad(placed["x"], extra)
+            y = function(x, placed["weight"], None, **options)
+        grad = placed["grad"]
+
+        def run() -> Any:
+            return torch.autograd.grad(y, wanted, grad, retain_graph=True)[0]
+
+        return Prepared(run, _fetch(problem, settings))
 
 
 class ChannelsLast(Eager):
@@ -102,6 +127,7 @@ class Packed:
 
     def prepare(self, problem: Problem, arrays: Arrays, settings: Settings) -> Prepared:
         """Reorder the weights for this input size."""
+        forward_only(problem)
         if settings.dtype == "float64":
             raise DeclinedError("oneDNN has no float64 convolution")
         torch.set_num_threads(settings.threads)

@@ -5,8 +5,15 @@
 
 namespace fastconv {
 
-// to[i] = f(x[i]), or grad[i] f'(x[i]) where `grad` is not null; arrays without gaps.
-void run_activation(DType dtype, Activation activation, Index count, const void* x,
-                    const void* grad, void* to);
+// to[i] = f(x[i]), f(x[i] + addend[i]) where `addend` is not null, or grad[i] f'(x[i]) where `grad`
+// is not null; arrays without gaps.
+struct ActivationArrays {
+  const void* x;
+  const void* addend;
+  const void* grad;
+  void* to;
+};
+void run_activation(DType dtype, Activation activation, Index count,
+                    const ActivationArrays& arrays);
 
 }  // namespace fastconv

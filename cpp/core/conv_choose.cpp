@@ -18,6 +18,25 @@
 
 namespace fastconv {
 
+namespace {
+
+bool adds_arrays(Family family) {
+  switch (family) {
+    case Family::rows:
+    case Family::rows_in_place:
+    case Family::depthwise_channels_last:
+    case Family::matrix:
+    case Family::matrix_unfolded:
+    case Family::transposed_planar:
+    case Family::transposed_pixels:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
 const char* declines(const ConvProblem& p, Family family, const DTypeTable& table) {
   const bool zeros = p.boundary == Boundary::fill && p.fill_value == 0.0;
   const bool last = p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1;
@@ -25,6 +44,7 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
     return "it has no kernel for 16-bit arrays as they are";
   }
   if (!zeros && family != Family::rows) return "it knows no boundary but zeros";
+  if (p.has_addend && !adds_arrays(family)) return "it adds no other array to its results";
   switch (family) {
     case Family::plain:
     case Family::direct_planar:

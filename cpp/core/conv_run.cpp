@@ -302,9 +302,19 @@ Status PreparedConv::run(const void* x, void* y) const {
   if (state_->wide) {
     return run_prepared_widened(state_->problem, state_->plan, *state_->wide, x, y);
   }
-  return run_job({&state_->problem, &state_->plan, x, state_->weights.get(),
-                  state_->problem.has_bias ? state_->bias.get() : nullptr, y, state_->packed.get(),
-                  nullptr, nullptr},
+  return run(x, y, state_->problem.y.batch);
+}
+
+Status PreparedConv::run(const void* x, void* y, Index batch_stride, const void* addend) const {
+  ConvProblem problem = state_->problem;
+  problem.y.batch = batch_stride;
+  const Index distance = addend == nullptr
+                             ? 0
+                             : (reinterpret_cast<Index>(addend) - reinterpret_cast<Index>(y)) /
+                                   element_size(problem.dtype);
+  return run_job({&problem, &state_->plan, x, state_->weights.get(),
+                  problem.has_bias ? state_->bias.get() : nullptr, y, state_->packed.get(), nullptr,
+                  nullptr, distance},
                  true);
 }
 

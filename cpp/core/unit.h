@@ -7,6 +7,7 @@
 #pragma once
 
 #include <fastconv/plan.h>
+#include "core/training.h"
 #include "core/weight_gradient.h"
 
 #include <cstddef>
@@ -30,6 +31,8 @@ struct ConvJob {
   // the whole problem by another family (see `takes_every_value`). May be set by all threads, while
   // packing too; the output then holds anything.
   unsigned char* declined = nullptr;
+  // Where problem->has_addend: elements from an output to what is added to it.
+  Index addend = 0;
 };
 
 struct PoolJob {
@@ -50,11 +53,13 @@ struct ChannelSums {
   void* to;  // contiguous
 };
 
-// An activation of `count` elements without gaps, or, where `grad` is not null, its gradient.
+// An activation of `count` elements without gaps, of sums where `addend` is not null, or, where
+// `grad` is not null, its gradient. `to` may be `x`.
 struct ActivationJob {
   Activation activation;
   Index count;
   const void* x;
+  const void* addend;
   const void* grad;
   void* to;
 };
@@ -97,6 +102,8 @@ struct DTypeTable {
   // as many as a vector has where these lie side by side.
   TaskFunction channel_sums = nullptr;
   TaskFunction activation = nullptr;  // an ActivationJob as context
+  // See core/training.h; tasks are channels, and blocks of elements. Null for 16-bit types.
+  TaskFunction channel_products = nullptr, channel_affine = nullptr, descend = nullptr;
   // Gradient of average pooling, a SpreadJob (core/pool_gradient.h) as context: tasks are planes,
   // and input rows.
   TaskFunction spread_planar = nullptr, spread_channels_last = nullptr;

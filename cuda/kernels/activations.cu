@@ -26,8 +26,8 @@ Status run_activation(DType dtype, Activation activation, Index count, const voi
     constexpr int kVector = kPackBytes / static_cast<int>(sizeof(T));
     const bool aligned = is_pack_aligned(x) && is_pack_aligned(grad) && is_pack_aligned(to);
     return (aligned ? run<T, kVector> : run<T, 1>)(activation, count, static_cast<const T*>(x),
-                                                   static_cast<const T*>(grad),
-                                                   static_cast<T*>(to), stream);
+                                                   static_cast<const T*>(grad), static_cast<T*>(to),
+                                                   stream);
   });
 }
 

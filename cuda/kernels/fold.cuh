@@ -16,6 +16,7 @@
 #pragma once
 
 #include "core/fold.h"
+#include "cuda/kernels/axis_walk.cuh"
 #include "cuda/kernels/elements.cuh"
 
 namespace fastconv::cuda {
@@ -50,20 +51,6 @@ inline FoldTask fold_task(const FoldProblem& p, bool windows) {
   return t;
 }
 
-// The first of `taps` elements of a kernel for which `reach` - tap*dilation is a multiple of the
-// stride, or `taps`. Those tap_step further on are the others.
-__device__ __forceinline__ Index first_tap(const Divider& stride, Index taps, Index tap_step,
-                                           Index dilation, Index reach) {
-  const Index rest = stride.divide(reach).remainder;
-  if (dilation == 1) return smaller(rest, taps);
-  Index tap = 0, left = rest;
-  while (left != 0 && tap < taps) {
-    left = stride.divide(left + stride.divisor() - stride.divide(dilation).remainder).remainder;
-    if (++tap == tap_step) return taps;
-  }
-  return tap;
-}
-
 // T is an unsigned integer of the element's size: elements are moved, whatever their bits mean.
 template <class T>
 __global__ void __launch_bounds__(kFoldThreads)
@@ -74,8 +61,7 @@ __global__ void __launch_bounds__(kFoldThreads)
   const Index top = o.at[1] * t.stride[0].divisor() - t.pad[0];
   const Index left = o.at[2] * t.stride[1].divisor() - t.pad[1];
   const T* plane = image + o.batch * t.image[0] + o.channel * t.image[1];
-  T* to = columns + o.batch * t.columns[0] +
-          o.channel * t.kernel[0] * t.kernel[1] * t.columns[1] +
+  T* to = columns + o.batch * t.columns[0] + o.channel * t.kernel[0] * t.kernel[1] * t.columns[1] +
           (o.at[1] * t.out[1] + o.at[2]) * t.columns[2];
   const T* row = plane + top * t.image[2] + left * t.image[3];
   const Index across = t.dilation[1] * t.image[3];
@@ -102,8 +88,8 @@ __global__ void __launch_bounds__(kFoldThreads)
   if (thread >= t.elements.count()) return;
   const Place e = t.elements.place(thread);
   const Index down = e.at[1] + t.pad[0], right = e.at[2] + t.pad[1];
-  const T* from = columns + e.batch * t.columns[0] +
-                  e.channel * t.kernel[0] * t.kernel[1] * t.columns[1];
+  const T* from =
+      columns + e.batch * t.columns[0] + e.channel * t.kernel[0] * t.kernel[1] * t.columns[1];
   const Index first = first_tap(t.stride[1], t.kernel[1], t.tap_step[1], t.dilation[1], right);
   Acc<T> sum = 0;
   for (Index i = first_tap(t.stride[0], t.kernel[0], t.tap_step[0], t.dilation[0], down);
@@ -117,8 +103,8 @@ __global__ void __launch_bounds__(kFoldThreads)
       if (before < 0) break;
       const Index col = t.stride[1].quotient(before);
       if (col >= t.out[1]) continue;
-      sum += to_acc(from[(i * t.kernel[1] + j) * t.columns[1] +
-                         (row * t.out[1] + col) * t.columns[2]]);
+      sum += to_acc(
+          from[(i * t.kernel[1] + j) * t.columns[1] + (row * t.out[1] + col) * t.columns[2]]);
     }
   }
   image[e.batch * t.image[0] + e.channel * t.image[1] + e.at[1] * t.image[2] +

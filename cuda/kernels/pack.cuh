@@ -4,10 +4,9 @@
 #include <cstring>
 
 #include "cuda/device.h"
+#include "cuda/launch/packs.h"
 
 namespace fastconv::cuda {
-
-inline constexpr int kPackBytes = 16;
 
 template <std::size_t kBytes>
 struct Word;
@@ -48,17 +47,6 @@ __device__ __forceinline__ void store_pack(T* to, const Pack<T, kCount>& pack) {
   W word;
   memcpy(&word, &pack, sizeof word);
   *reinterpret_cast<W*>(to) = word;
-}
-
-// What the host asks before it chooses packs of a tensor's channels.
-inline bool is_pack_aligned(const void* pointer) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % kPackBytes == 0;
-}
-// Whether a tensor's channels adjoin and every step to other ones is a multiple of `vector`.
-inline bool strides_take_packs(const Strides& s, Index batch, const Axes& size, int vector) {
-  const auto whole = [&](Index count, Index stride) { return count <= 1 || stride % vector == 0; };
-  return s.channel == 1 && whole(batch, s.batch) && whole(size[0], s.spatial[0]) &&
-         whole(size[1], s.spatial[1]) && whole(size[2], s.spatial[2]);
 }
 
 }  // namespace fastconv::cuda

@@ -79,9 +79,8 @@ Status run_pool(const PoolProblem& problem, const PoolPlan& plan, const void* x,
     switch (p.kind) {
       case PoolKind::max:
       case PoolKind::min:
-        return p.with_indices
-                   ? run.template run<T, GreatestAt<A>, GreatestAt<A>, kVector>()
-                   : run.template run<T, Greatest<A>, GreatestAt<A>, kVector>();
+        return p.with_indices ? run.template run<T, GreatestAt<A>, GreatestAt<A>, kVector>()
+                              : run.template run<T, Greatest<A>, GreatestAt<A>, kVector>();
       case PoolKind::average:
         return run.template run<T, Sum<A>, PowerSum<A>, kVector>();
       case PoolKind::lp:

@@ -73,18 +73,16 @@ struct GradientRun {
   template <class G, class T, int kVector, bool kCommon>
   Status spread(const void* from) const {
     const PoolGradientTask t = task(kVector);
-    return launch(
-        pool_spread<T, G, kVector, kCommon>,
-        Launch{blocks(t.inputs.count()), kGradientThreads, 0, stream, "pool_spread"}, t,
-        static_cast<const G*>(from), static_cast<const T*>(x), static_cast<T*>(to));
+    return launch(pool_spread<T, G, kVector, kCommon>,
+                  Launch{blocks(t.inputs.count()), kGradientThreads, 0, stream, "pool_spread"}, t,
+                  static_cast<const G*>(from), static_cast<const T*>(x), static_cast<T*>(to));
   }
   template <class T, int kVector>
   Status winners() const {
     const PoolGradientTask t = task(kVector);
-    return launch(
-        pool_winners<T, kVector>,
-        Launch{blocks(t.inputs.count()), kGradientThreads, 0, stream, "pool_winners"}, t,
-        static_cast<const T*>(grad), indices, static_cast<T*>(to));
+    return launch(pool_winners<T, kVector>,
+                  Launch{blocks(t.inputs.count()), kGradientThreads, 0, stream, "pool_winners"}, t,
+                  static_cast<const T*>(grad), indices, static_cast<T*>(to));
   }
   template <class T>
   Status norm(void* slopes) const {

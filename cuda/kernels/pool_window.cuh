@@ -80,20 +80,21 @@ struct PoolTask {
 };
 
 inline PoolTask pool_task(const PoolProblem& p, bool channels_last, int vector, int rows) {
-  return {Elements(p.batch, p.channels, p.out, channels_last, vector, rows),
-          {PoolWindows(pool_axis(p, 0)), PoolWindows(pool_axis(p, 1)), PoolWindows(pool_axis(p, 2))},
-          p.x,
-          p.y,
-          p.indices,
-          p.batch,
-          p.channels,
-          rows,
-          p.kind == PoolKind::min,
-          p.kind == PoolKind::lp,
-          p.count_include_pad && !p.adaptive,
-          static_cast<double>(p.divisor_override),
-          p.norm,
-          static_cast<double>(p.kernel.product())};
+  return {
+      Elements(p.batch, p.channels, p.out, channels_last, vector, rows),
+      {PoolWindows(pool_axis(p, 0)), PoolWindows(pool_axis(p, 1)), PoolWindows(pool_axis(p, 2))},
+      p.x,
+      p.y,
+      p.indices,
+      p.batch,
+      p.channels,
+      rows,
+      p.kind == PoolKind::min,
+      p.kind == PoolKind::lp,
+      p.count_include_pad && !p.adaptive,
+      static_cast<double>(p.divisor_override),
+      p.norm,
+      static_cast<double>(p.kernel.product())};
 }
 
 // The largest element so far. NaN is larger than any number.

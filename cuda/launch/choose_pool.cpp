@@ -4,7 +4,7 @@
 #include "core/pool.h"
 #include "core/pool_layout.h"
 #include "cuda/fastconv_cuda.h"
-#include "cuda/kernels/pack.cuh"
+#include "cuda/launch/packs.h"
 
 namespace fastconv::cuda {
 namespace {
@@ -42,8 +42,7 @@ bool is_flat(const PoolProblem& p) {
 
 int vector_of(const PoolProblem& p) {
   const int vector = static_cast<int>(kPackBytes / element_size(p.dtype));
-  const bool fits = p.channels % vector == 0 &&
-                    strides_take_packs(p.x, p.batch, p.in, vector) &&
+  const bool fits = p.channels % vector == 0 && strides_take_packs(p.x, p.batch, p.in, vector) &&
                     strides_take_packs(p.y, p.batch, p.out, vector) &&
                     (!p.with_indices || strides_take_packs(p.indices, p.batch, p.out, vector));
   return fits ? vector : 1;

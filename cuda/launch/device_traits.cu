@@ -13,11 +13,14 @@ Status read_attribute(int device, cudaDeviceAttr attribute, int& value) {
                      "reading the properties of CUDA device " + std::to_string(device));
 }
 
-Status has_code(int device, const DeviceTraits& traits) {
+Status find_code(int device, DeviceTraits& traits) {
   cudaFuncAttributes attributes;
   const cudaError_t error =
       cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe));
-  if (error == cudaSuccess) return {};
+  if (error == cudaSuccess) {
+    traits.code = attributes.ptxVersion;
+    return {};
+  }
   return cuda_status(error, "this build of fastconv has no code for CUDA device " +
                                 std::to_string(device) + ", compute capability " +
                                 std::to_string(traits.major) + "." + std::to_string(traits.minor) +
@@ -47,7 +50,7 @@ Status device_traits(int device, DeviceTraits& traits) {
   }
   traits.shared_per_block = static_cast<std::size_t>(shared);
   traits.l2 = static_cast<std::size_t>(l2);
-  return device == current ? has_code(device, traits) : Status{};
+  return device == current ? find_code(device, traits) : Status{};
 }
 
 }  // namespace fastconv::cuda

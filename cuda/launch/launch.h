@@ -31,7 +31,7 @@ inline std::string launch_text(const Launch& how) {
 
 // Blocks that `items` make at `per_block` each, with a limit: kernels with more items than threads
 // go on in steps of the whole grid.
-inline unsigned grid_blocks(Index items, Index per_block, Index most = Index{1} << 20) {
+inline unsigned grid_blocks(Index items, Index per_block, Index most = Index{1} << 30) {
   return static_cast<unsigned>(smaller(most, ceil_div(items, per_block)));
 }
 

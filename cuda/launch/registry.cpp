@@ -2,13 +2,17 @@
 
 namespace fastconv::cuda {
 
+extern const ConvEntry kConvDepthwiseChannels;
+extern const ConvEntry kConvDepthwisePlanar;
 extern const ConvEntry kConvDirect;
+extern const ConvEntry kConvFilter;
 extern const ConvEntry kConvGemm;
+extern const ConvEntry kConvMma;
 
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
-    &kConvGemm,
+    &kConvFilter, &kConvDepthwiseChannels, &kConvDepthwisePlanar, &kConvMma, &kConvGemm,
     &kConvDirect,
 };
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kConvKernels);

@@ -22,7 +22,7 @@ def activation(x: Array, kind: Activation | None) -> Array:
         DTypeError: x has another dtype.
         ArgumentTypeError: x is not a NumPy array, or kind not a name.
     """
-    return _core.activation(x, kind)
+    return _core.activation(x, kind, None, None)
 
 
 def activation_backward(grad_output: Array, x: Array, kind: Activation | None) -> Array:

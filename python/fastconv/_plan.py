@@ -145,6 +145,45 @@ def plan(
     return made
 
 
+def plan_with_addend(
+    op: str,
+    x_shape: tuple[int, ...],
+    weight: Array,
+    bias: Array | None = None,
+    stride: PerAxis = 1,
+    padding: PaddingLike = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    *,
+    output_padding: PerAxis = 0,
+    algorithm: Algorithm = "auto",
+    activation: Activation | None = None,
+    memory_format: MemoryFormat = "contiguous",
+) -> _core.ConvPlan:
+    """Plan a convolution that adds an array to its results before the activation.
+
+    For compiled networks; float32 and float64. The plan is called with x, the array for the
+    result, and the addend, which must lie in memory as the result does, apart from it.
+    """
+    return _core.prepare_sum(
+        *_arguments(
+            op,
+            x_shape,
+            weight,
+            bias,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+            algorithm,
+            activation,
+            None,
+            memory_format,
+        )
+    )
+
+
 def explain(
     op: str,
     x_shape: tuple[int, ...],

@@ -141,7 +141,7 @@ def test_peers_in_bfloat16_are_allowed_what_that_costs():
     assert Settings(threads=1, precision="high").peer_dtype == "float32"
     problem = PROBLEMS[0]
     arrays = make_arrays(problem)
-    rounded = Arrays(*(a.astype(element_type("bfloat16")).astype(np.float64) for a in arrays))
+    rounded = Arrays(*(a.astype(element_type("bfloat16")).astype(np.float64) for a in arrays[:3]))
     answer = call(fastconv.reference, problem, rounded)
     stored = answer.astype(element_type("bfloat16")).astype(np.float32)
     verifier = Verifier(fastconv.reference, problem, arrays, "float32")

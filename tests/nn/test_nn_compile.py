@@ -104,3 +104,85 @@ def test_compiling_needs_inference_mode_everywhere() -> None:
     net[0].train()
     with pytest.raises(ValueError, match="inference mode"):
         nn.compile(net)
+
+
+class OwnLayer(nn.ReLU):
+    """Computes what its type does not say, so nothing about it may be assumed."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return self.keep(x + 1, x)
+
+
+def branching(activation: type[nn.Module], transposed: bool = False) -> nn.Sequential:
+    """Sums and joins in each other, as deep networks have them."""
+    ends: list[nn.Module] = [nn.Conv2d(4, 6, 1), nn.BatchNorm2d(6)]
+    if transposed:
+        ends = [nn.ConvTranspose2d(4, 6, 3, padding=1)]
+    return random_state(
+        nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1),
+            nn.Residual(nn.Sequential(nn.Conv2d(6, 4, 1), nn.ReLU(), *ends)),
+            activation(),
+            nn.Concat(
+                nn.Conv2d(6, 5, 1),
+                nn.Identity(),
+                nn.MaxPool2d(3, 1, 1),
+                nn.Residual(nn.Conv2d(6, 6, 3, padding=1), nn.Conv2d(6, 6, 1)),
+                nn.Concat(nn.Sequential(nn.Conv2d(6, 2, 1), nn.Tanh()), nn.ReLU()),
+            ),
+            nn.Residual(nn.Conv2d(31, 31, 1), nn.Conv2d(31, 31, 3, padding=1)),
+            nn.AdaptiveAvgPool2d((6, 7)),
+            nn.Flatten(),
+            nn.Linear(31 * 42, 5),
+        )
+    ).eval()
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU, nn.Identity])
+def test_sums_and_joins_on_memory_that_is_used_again(
+    activation: type[nn.Module], transposed: bool, batch: int, memory_format: str
+) -> None:
+    net = branching(activation, transposed)
+    fast = nn.compile(net, memory_format=memory_format)
+    rng = np.random.default_rng(1)
+    inputs = rng.standard_normal((4, batch, 3, 6, 7)).astype(np.float32)
+    results = [fast(x) for x in inputs]
+    for x, y in zip(inputs, results, strict=True):
+        np.testing.assert_allclose(y, net(x), rtol=1e-4, atol=1e-4)
+        assert not any(y is not other and np.shares_memory(y, other) for other in results)
+
+
+def test_own_layers_run_among_sums_and_joins() -> None:
+    net = branching(OwnLayer)
+    x = np.random.default_rng(1).standard_normal((2, 3, 6, 7)).astype(np.float32)
+    np.testing.assert_allclose(nn.compile(net)(x), net(x), rtol=1e-4, atol=1e-4)
+
+
+def test_threads_have_memory_of_their_own() -> None:
+    net = branching(nn.ReLU)
+    fast = nn.compile(net)
+    inputs = np.random.default_rng(1).standard_normal((200, 1, 3, 6, 7)).astype(np.float32)
+    with ThreadPoolExecutor(8) as pool:
+        for y, x in zip(pool.map(fast, inputs), inputs, strict=True):
+            np.testing.assert_allclose(y, net(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_failed_call_leaves_a_compiled_network_whole() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).eval()
+    fast = nn.compile(net)
+    x = np.random.default_rng(1).standard_normal((1, 1, 4, 4)).astype(np.float32)
+    with pytest.raises(ValueError, match="in_features=8"):
+        fast(np.zeros((1, 1, 5, 5), np.float32))
+    with pytest.raises(ValueError, match="channels"):
+        fast(np.zeros((1, 2, 4, 4), np.float32))
+    np.testing.assert_allclose(fast(x), net(x), rtol=1e-5)
+
+
+def test_inputs_in_any_memory_layout() -> None:
+    net = branching(nn.ReLU)
+    x = np.random.default_rng(1).standard_normal((2, 3, 6, 7)).astype(np.float32)
+    for given in (np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1), np.flip(np.flip(x).copy())):
+        np.testing.assert_allclose(nn.compile(net)(given), net(x), rtol=1e-4, atol=1e-4)

@@ -74,6 +74,9 @@ class PreparedConv {
 
   // Several threads may run one prepared convolution at once.
   Status run(const void* x, void* y) const;
+  // The same for images that lie `batch_stride` elements apart in y, float32 and float64 only.
+  // `addend` lies as y does and is needed where problem().has_addend.
+  Status run(const void* x, void* y, Index batch_stride, const void* addend = nullptr) const;
   const ConvProblem& problem() const;
   const ConvPlan& plan() const;
 

@@ -69,6 +69,7 @@ struct ConvProblem {
   int rank = 2;             // spatial axes that the caller sees, 1 to 3
   bool transposed = false;  // weight is (in, out/groups, ...) then, (out, in/groups, ...) otherwise
   bool has_bias = false;
+  bool has_addend = false;  // an array that lies as y is added before the activation
   Activation activation = Activation::none;
   Precision precision = Precision::highest;
   Boundary boundary = Boundary::fill;

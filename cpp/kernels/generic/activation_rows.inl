@@ -1,4 +1,4 @@
-// Activations and their gradients over whole arrays without gaps.
+// Activations, of arrays or of sums of two, and their gradients, over whole arrays without gaps.
 //
 // A task is a block of elements; a vector is loaded, computed with in registers (activation.inl)
 // and stored. Where derivatives are products like s(1-s), they are computed from exp(-|x|), so both
@@ -56,12 +56,14 @@ static void activation_rows(const void* context, Index begin, Index end, std::by
   using Va = Vec<A>;
   const ActivationJob& job = *static_cast<const ActivationJob*>(context);
   const T* x = static_cast<const T*>(job.x);
+  const T* addend = static_cast<const T*>(job.addend);
   const T* grad = static_cast<const T*>(job.grad);
   T* to = static_cast<T*>(job.to);
   const Index last = smaller(job.count, end * kActivationBlock);
   for (Index i = begin * kActivationBlock; i < last; i += Va::width) {
     const int n = static_cast<int>(smaller(Va::width, last - i));
-    const typename Va::Reg value = Vec<T>::load_first(x + i, n);
+    typename Va::Reg value = Vec<T>::load_first(x + i, n);
+    if (addend != nullptr) value = Va::add(value, Vec<T>::load_first(addend + i, n));
     const typename Va::Reg result =
         grad == nullptr
             ? activate<A>(value, job.activation)

@@ -40,6 +40,7 @@
 #include "pool_channels_last.inl"
 #include "pool_spread.inl"
 #include "activation_rows.inl"
+#include "channel_maps.inl"
 #include "fma_chain.inl"
 #include "convert.inl"
 #include "unit_table.inl"

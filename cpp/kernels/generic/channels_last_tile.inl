@@ -189,10 +189,12 @@ struct PanelWeights {
   }
 };
 
-// Bias, activation and NaN watch, then M pixels of one panel to the output.
+// Bias, addend (so many elements from the output, or null), activation and NaN watch, then M pixels
+// of one panel to the output.
 template <class T>
 static void channels_last_store(T* tile, int pixels, const Panel& panel, T* const* y, const T* bias,
-                                Activation activation, unsigned char* saw_nan) {
+                                Activation activation, unsigned char* saw_nan,
+                                const Index* addend) {
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
   bool nan = false;
@@ -201,11 +203,12 @@ static void channels_last_store(T* tile, int pixels, const Panel& panel, T* cons
     const typename Vt::Reg b =
         bias == nullptr ? Vt::zero() : Vt::load_first(bias + panel.first + v * W, count);
     for (int m = 0; m < pixels; ++m) {
-      const typename Vt::Reg sum = Vt::add(Vt::load(tile + (m * panel.vectors + v) * W), b);
+      T* to = y[m] + panel.first + v * W;
+      typename Vt::Reg sum = Vt::add(Vt::load(tile + (m * panel.vectors + v) * W), b);
+      if (addend != nullptr) sum = Vt::add(sum, Vt::load_first(to + *addend, count));
       nan = nan || (saw_nan != nullptr && Vt::any_nan(sum));
       const typename Vt::Reg out =
           activation == Activation::none ? sum : activate<T>(sum, activation);
-      T* to = y[m] + panel.first + v * W;
       if (count == W) {
         Vt::store(to, out);
       } else {

@@ -52,6 +52,7 @@ struct LastTask {
   T* zeros;     // group_in zeros (direct)
   T* unfolded;  // the task's pixels, unfolded (im2col)
   unsigned char* saw_nan;
+  const Index* addend = nullptr;  // elements from an output to what is added to it
 
   Index kernel_at(Index z, Index r, Index s) const {
     const AxisPhase* a = task.axis;
@@ -156,7 +157,7 @@ struct LastTask {
               pixel[m].row * task.axis[1].out_step * p.y.spatial[1] +
               pixel[m].col * task.axis[2].out_step * p.y.spatial[2];
     }
-    channels_last_store(tile, count, panel, to, bias, p.activation, saw_nan);
+    channels_last_store(tile, count, panel, to, bias, p.activation, saw_nan, addend);
   }
 };
 
@@ -174,7 +175,8 @@ static void channels_last_task(const ConvJob& job, const GridTask& task, Carver 
       carver.take<T>(M * LastShape<T>::n),
       nullptr,
       nullptr,
-      job.saw_nan};
+      job.saw_nan,
+      p.has_addend ? &job.addend : nullptr};
   if constexpr (Unfold) {
     work.unfolded = carver.take<T>(ceil_div(task.cols.hi - task.cols.lo, M) * M * length);
   } else {

@@ -153,8 +153,12 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
       const TileRows<T> tile{turned, kGroup};
       for (int part = 0; part < kVectors; part += PlanarShape<T>::v) {
         const TileRows<T> stored{tile.at + part * Vt::width, tile.row};
-        planar_finish(stored, out_channels, PlanarShape<T>::v, end);
         pieces.build(grid, at + part * Vt::width, PlanarShape<T>::v);
+        if (p.has_addend) {
+          planar_add(stored, out_channels, PlanarShape<T>::v, pieces, to + job.addend, p.y.channel,
+                     grid.y_col);
+        }
+        planar_finish(stored, out_channels, PlanarShape<T>::v, end);
         planar_store(stored, out_channels, pieces, to, p.y.channel, grid.y_col);
       }
     }

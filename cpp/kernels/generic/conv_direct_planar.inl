@@ -232,7 +232,11 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
       step.w = weights.at(k, m, c0);
       step.w_scale = weights.scale(m);
       const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + first_channel + k,
-                                  p.activation, last, job.saw_nan};
+                                  p.activation,
+                                  last,
+                                  job.saw_nan,
+                                  p.has_addend,
+                                  job.addend};
       compute_tile<T>(m, n, in_place && step.last < Vt::width, step, pieces, straight,
                       {y + k * p.y.channel, p.y.channel, grid.y_col}, end, tile, !first);
     };

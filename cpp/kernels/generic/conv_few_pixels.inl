@@ -219,6 +219,10 @@ static void few_pixels_task(const ConvJob& job, Index group, Range channels, Car
     for (int r = 0; r < rows; ++r, ++k) {
       T* const row_results = results + r * padded;
       const typename Vt::Reg b = Vt::set(bias == nullptr ? T(0) : bias[k]);
+      T* to = y + k * p.y.channel;
+      if (p.has_addend) {
+        for (Index i = 0; i < pixels; ++i) row_results[i] += to[list[i].y + job.addend];
+      }
       for (Index i = 0; i < pixels; i += W) {
         const int count = static_cast<int>(smaller(W, pixels - i));
         const typename Vt::Reg sum = Vt::load_first(row_results + i, count);
@@ -227,7 +231,6 @@ static void few_pixels_task(const ConvJob& job, Index group, Range channels, Car
         Vt::store(row_results + i,
                   p.activation == Activation::none ? biased : activate<T>(biased, p.activation));
       }
-      T* to = y + k * p.y.channel;
       if (adjoin) {
         copy_strided(to + list[0].y, row_results, 1, pixels);
       } else {

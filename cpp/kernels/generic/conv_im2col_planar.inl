@@ -120,7 +120,11 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
         step.w = weights.at(k, m, 0);
         step.w_scale = weights.scale(m);
         const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + first_channel + k,
-                                    p.activation, last, job.saw_nan};
+                                    p.activation,
+                                    last,
+                                    job.saw_nan,
+                                    p.has_addend,
+                                    job.addend};
         compute_tile<T>(m, vectors, false, step, pieces, straight,
                         {y + k * p.y.channel, p.y.channel, y_col}, end, tile, !first);
         k += m;

@@ -51,11 +51,13 @@ static void plain(const void* context, Index begin, Index end, std::byte*) {
       T* y = static_cast<T*>(job.y) + output_origin(p, task) + k * p.y.channel;
       for (Index r = task.rows.lo; r < task.rows.hi; ++r) {
         for (Index c = task.cols.lo; c < task.cols.hi; ++c) {
-          const Acc<T> sum = plain_sum(p, task, x, w, r, c) + bias;
+          T* to = y + r * task.axis[1].out_step * p.y.spatial[1] +
+                  c * task.axis[2].out_step * p.y.spatial[2];
+          Acc<T> sum = plain_sum(p, task, x, w, r, c) + bias;
+          if (p.has_addend) sum += widen(to[job.addend]);
           T out[Vec<T>::width];
           Vec<T>::store(out, activate<Acc<T>>(Vec<T>::set(sum), p.activation));
-          y[r * task.axis[1].out_step * p.y.spatial[1] +
-            c * task.axis[2].out_step * p.y.spatial[2]] = out[0];
+          *to = out[0];
         }
       }
     }

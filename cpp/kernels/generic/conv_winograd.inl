@@ -50,6 +50,7 @@ struct WinogradTask {
   WinogradScratch size;
   T *input, *columns, *transformed, *products, *outputs;
   T *turned, *own;  // place for one block of weights; null when they were packed in phase 0
+  Index addend;     // elements from an output to what is added to it, if anything is
   Reg watch;        // becomes NaN with the first sum that is not finite
 
   template <class Visit>
@@ -227,6 +228,10 @@ struct WinogradTask {
       Vt::transpose(r);
       for (int c = 0; c < channels; ++c) {
         T* channel = to + c * p.y.channel + i;
+        if (p.has_addend) {
+          r[c] = Vt::add(r[c], Vt::load_first(channel + addend, pixels));
+          if (p.activation != Activation::none) r[c] = activate<T>(r[c], p.activation);
+        }
         if (pixels == W) {
           Vt::store(channel, r[c]);
         } else {
@@ -255,7 +260,12 @@ struct WinogradTask {
         if (r >= rows || at >= cols) return;
         seen = Vt::fma(sum, Vt::zero(), seen);
         sum = Vt::add(sum, added);
-        if (p.activation != Activation::none) sum = activate<T>(sum, p.activation);
+        if (last && p.has_addend) {
+          sum = Vt::add(sum, Vt::load_first(to + r * row_step + at * col_step + addend, channels));
+        }
+        // Planes' addends join when vectors lie along the pixels.
+        const bool complete = last || !p.has_addend;
+        if (complete && p.activation != Activation::none) sum = activate<T>(sum, p.activation);
         if (!last) {
           Vt::store(outputs + (r * cols + at) * W, sum);
         } else if (channels == W) {
@@ -334,6 +344,7 @@ static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index in
       nullptr,
       nullptr,
       nullptr,
+      job.addend,
       Vt::zero()};
   task.input = carver.take<T>(task.size.input);
   task.columns = carver.take<T>(task.size.columns);

@@ -82,12 +82,29 @@ static void planar_load(TileRows<T> tile, int rows, int vectors, const PieceList
   }
 }
 
+// Adds the elements of another array that lies as the output.
+template <class T>
+static void planar_add(TileRows<T> tile, int rows, int vectors, const PieceList<T>& pieces,
+                       const T* y, Index y_channel, Index y_col) {
+  using Vt = Vec<T>;
+  T other[PlanarShape<T>::n];
+  for (int m = 0; m < rows; ++m) {
+    planar_load(TileRows<T>{other, 0}, 1, vectors, pieces, y + m * y_channel, y_channel, y_col);
+    T* row = tile.at + m * tile.row;
+    for (int at = 0; at < vectors * Vt::width; at += Vt::width) {
+      Vt::store(row + at, Vt::add(Vt::load(row + at), Vt::load(other + at)));
+    }
+  }
+}
+
 template <class T>
 struct PlanarEpilogue {
   const T* bias;  // of the tile's first output channel; null without
   Activation activation;
   bool last;               // the sums are complete
   unsigned char* saw_nan;  // null when no padding is multiplied
+  bool adds = false;       // sums start from other arrays' elements,
+  Index addend = 0;        // so many elements from the outputs
 };
 
 // NaN watch, bias and activation, in place.
@@ -149,14 +166,21 @@ template <class T>
 static void compute_tile(int rows, int vectors, bool partial, const PlanarStep<T>& step,
                          const PieceList<T>& pieces, bool straight, const PlanarOutput<T>& out,
                          const PlanarEpilogue<T>& end, T* buffer, bool resume) {
+  const bool starts = end.adds && !resume;
   if (straight) {
     const TileRows<T> tile{out.y + pieces.piece[0].at, out.channel};
+    if (starts) planar_load(tile, rows, vectors, pieces, out.y + end.addend, out.channel, out.col);
+    resume = resume || starts;
     run_planar_tile<T>(rows, vectors, partial, step, tile, resume);
     planar_finish(tile, rows, vectors, end);
     return;
   }
   const TileRows<T> tile{buffer, static_cast<Index>(vectors) * Vec<T>::width};
-  if (resume) planar_load(tile, rows, vectors, pieces, out.y, out.channel, out.col);
+  resume = resume || starts;
+  if (resume) {
+    planar_load(tile, rows, vectors, pieces, out.y + (starts ? end.addend : 0), out.channel,
+                out.col);
+  }
   run_planar_tile<T>(rows, vectors, partial, step, tile, resume);
   planar_finish(tile, rows, vectors, end);
   planar_store(tile, rows, pieces, out.y, out.channel, out.col);

@@ -47,6 +47,9 @@ constexpr DTypeTable generic_table() {
   table.conv[static_cast<int>(Family::transposed_pixels)] = {pack_transposed_panels<T>,
                                                              transposed_pixels<T>};
   table.conv[static_cast<int>(Family::few_pixels)] = {nullptr, few_pixels<T>};
+  table.channel_products = channel_products<T>;
+  table.channel_affine = channel_affine<T>;
+  table.descend = descend<T>;
   table.pool_planar = pool_planar<T>;
   table.pool_channels_last = pool_channels_last<T>;
   table.fma_chain = fma_chain<T>;

@@ -20,6 +20,7 @@ fastconv bench --quick                               a cross-section
 fastconv bench --suite resnet50 --layer 'layer3*'    some layers
 fastconv bench --suite filters --peer opencv         one peer
 fastconv bench --precision high                      float32 at another level
+fastconv bench --network resnet50                    inference and a training step
 fastconv bench --isa avx2                            peers are held to AVX2 too
 fastconv bench --device cuda                         on a GPU, against cuDNN and CuPy
 
@@ -30,6 +31,13 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
 @click.command(help=_HELP)
 @click.option(
     "--suite", "suites", multiple=True, default=("all",), help="Suite; may be repeated. [all]"
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Whole network instead of layers: lenet, alexnet, vgg16, resnet18, resnet50, googlenet or "
+    "all; repeatable.",
 )
 @click.option("--layer", "layers", multiple=True, help="Shell pattern of names, such as 'conv3*'.")
 @click.option(
@@ -76,6 +84,7 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
 @click.option("--list", "only_list", is_flag=True, help="List suites, layers and peers, and stop.")
 def bench(
     suites: tuple[str, ...],
+    networks: tuple[str, ...],
     layers: tuple[str, ...],
     peers: tuple[str, ...],
     threads: int | None,
@@ -100,16 +109,22 @@ def bench(
     with forced_isa(isa):
         held = hold_peers(active_isa())
     try:
-        chosen = catalogue.select(suites, layers, quick=quick)
+        chosen = _select(suites, networks, layers, quick)
         if device == "cuda":
-            load_peers = _gpu_peers()
-        found, missing = load_peers(peers)
+            found, missing = _gpu_peers(networks)(peers)
+        else:
+            found, missing = load_peers(peers, networks=bool(networks))
     except catalogue.SelectionError as error:
         raise click.UsageError(str(error)) from error
     if only_list:
         _list(chosen, found, missing)
         return
     _require_algorithm(algorithm)
+    if networks and (dtype, algorithm) != ("float32", "auto"):
+        raise click.UsageError(
+            f"--network runs in float32 with automatic choice, got --dtype {dtype} --algorithm "
+            f"{algorithm}; leave them out"
+        )
     if not no_files:
         _require_folder("--json", json_file)
         _require_folder("--png", png_file)
@@ -126,6 +141,7 @@ def bench(
             held=held,
             quick=quick,
             observer=observer,
+            networks=bool(networks),
             device=device,
         )
     print_run(run, report_console())
@@ -139,8 +155,10 @@ def bench(
         raise SystemExit(130)
 
 
-def _gpu_peers() -> Any:
+def _gpu_peers(networks: tuple[str, ...]) -> Any:
     """Return what loads the peers for a GPU, or say why there is nothing to measure on."""
+    if networks:
+        raise click.BadParameter("networks run on the CPU", param_hint="--device")
     status = fastconv.show_config().cuda
     if not status.startswith("on: "):
         raise click.BadParameter(f"CUDA is {status}", param_hint="--device")
@@ -155,6 +173,20 @@ def _gpu_peers() -> Any:
     if not torch.cuda.is_available():
         raise click.BadParameter("this PyTorch has no CUDA", param_hint="--device")
     return load_gpu_peers
+
+
+def _select(
+    suites: tuple[str, ...], networks: tuple[str, ...], layers: tuple[str, ...], quick: bool
+) -> Any:
+    from fastconv.benchmarks import suites as catalogue
+
+    if not networks:
+        return catalogue.select(suites, layers, quick=quick)
+    if suites != ("all",):
+        raise catalogue.SelectionError("network: give --suite or --network, got both")
+    from fastconv.benchmarks.networks.problem import select_networks
+
+    return select_networks(networks, layers, quick=quick)
 
 
 def _require_folder(option: str, path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv._arguments import integer
 from fastconv.errors import ArgumentTypeError, OptionError, ShapeError
+from fastconv.nn import _gradients
 from fastconv.nn._activation import Identity
 from fastconv.nn._module import Array, Module, Shape, require_module
 
@@ -92,12 +93,13 @@ class Residual(Module):
         """Add what body and shortcut make of x."""
         body, shortcut = self.body(x), self.shortcut(x)
         _require_equal(body.shape, shortcut.shape)
-        return self.keep(body + shortcut)
+        return self.keep(_gradients.total(body, shortcut))
 
     def backward(self, grad_output: Array) -> Array:
         """See :meth:`Module.backward`."""
         self.take(grad_output)
-        return self.body.backward(grad_output) + self.shortcut.backward(grad_output)
+        body, shortcut = self.body.backward(grad_output), self.shortcut.backward(grad_output)
+        return _gradients.total(body, shortcut)
 
     def output_shape(self, x_shape: Shape) -> Shape:
         """See :meth:`Module.output_shape`."""
@@ -148,7 +150,7 @@ class Concat(Module):
         grads = [b.backward(g) for b, g in zip(self.branches, pieces, strict=True)]
         total = grads[0]
         for grad in grads[1:]:
-            total = total + grad
+            total = _gradients.total(total, grad)
         return total
 
     def output_shape(self, x_shape: Shape) -> Shape:

@@ -17,6 +17,7 @@ from fastconv.nn._conv import Convolution, ConvTranspose1d, ConvTranspose2d, Con
 from fastconv.nn._linear import Linear
 from fastconv.nn._module import Array, Module, Shape, require_array, require_module
 from fastconv.nn._norm import BatchNormalization
+from fastconv.nn._program import CannotRecordError, Program, Recorder
 from fastconv.nn._steps import (
     ActivationStep,
     AffineStep,
@@ -24,8 +25,12 @@ from fastconv.nn._steps import (
     ModuleStep,
     PlannedStep,
     SumStep,
+    record,
     run,
 )
+
+# Programs hold memory for all activations; nets that meet ever new shapes must not pile them up.
+_SHAPES_KEPT = 4
 
 _TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
@@ -93,6 +98,8 @@ class CompiledNetwork:
         self.dtype = next((p.data.dtype for p in net.parameters()), np.dtype(np.float32))
         self._channels_last = memory_format == "channels_last"
         self._steps = _fused(_expanded(net))
+        self._idle: dict[Shape, list[Program]] = {}
+        self._records = True
         for step in _all_steps(self._steps):
             if isinstance(step, PlannedStep):
                 step.prepare(memory_format)
@@ -107,9 +114,35 @@ class CompiledNetwork:
             )
         if self._channels_last and x.ndim > 2:
             x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
-        y = run(self._steps, x)
-        # A network whose steps all return their input must not hand out the caller's array.
-        return y.copy() if y is x else y
+        program = self._program(x.shape)
+        if program is None:
+            y = run(self._steps, x)
+            # A network whose steps all return their input must not hand out the caller's array.
+            return y.copy() if y is x else y
+        try:
+            return program.run(x)
+        finally:
+            self._idle.setdefault(x.shape, []).append(program)
+
+    def _program(self, x_shape: Shape) -> Program | None:
+        """Return a program that no thread is running; None where the steps cannot be recorded."""
+        idle = self._idle.get(x_shape)
+        try:
+            if idle:
+                return idle.pop()
+        except IndexError:
+            pass  # another thread was faster
+        if not self._records:
+            return None
+        recorder = Recorder(x_shape, self._channels_last)
+        try:
+            result = record(recorder, self._steps, recorder.x)
+        except CannotRecordError:
+            self._records = False
+            return None
+        if len(self._idle) >= _SHAPES_KEPT:
+            self._idle.clear()
+        return Program(recorder, result, self.dtype)
 
     def __repr__(self) -> str:
         return "\n".join(["CompiledNetwork(", *_lines(self._steps, "  "), ")"])
@@ -125,7 +158,7 @@ def _expanded(module: Module) -> list[Any]:
     """Steps of a module, before they are fused."""
     kind = kernel_activation(module)
     if not is_ours(module):
-        return [ModuleStep(_copied(module))]
+        return [ModuleStep(_copied(module), is_ours=False)]
     if isinstance(module, Sequential):
         return [step for child in module for step in _expanded(child)]
     if isinstance(module, Block):
@@ -140,7 +173,9 @@ def _expanded(module: Module) -> list[Any]:
         return [_planned(module)]
     if isinstance(module, BatchNormalization) and module.running_var is not None:
         return [AffineStep(*module.affine_map(), module.running_var.data.dtype)]
-    return [ModuleStep(_copied(module))] if kind is None else [ActivationStep(kind)]
+    if kind is not None:
+        return [ActivationStep(kind)]
+    return [ModuleStep(_copied(module), is_ours=True)]
 
 
 def _planned(module: Convolution | Linear) -> PlannedStep:

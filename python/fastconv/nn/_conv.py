@@ -60,9 +60,9 @@ class Convolution(Module):
 
     def _accumulate(self, gradients: tuple[Array, Array, Array | None]) -> Array:
         grad_x, grad_weight, grad_bias = gradients
-        self.weight.accumulate(grad_weight)
+        self.weight.accumulate(grad_weight, keeps=True)
         if self.bias is not None and grad_bias is not None:
-            self.bias.accumulate(grad_bias)
+            self.bias.accumulate(grad_bias, keeps=True)
         return grad_x
 
     def multiply_adds(self, x_shape: Shape) -> int:

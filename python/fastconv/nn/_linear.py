@@ -9,8 +9,13 @@ import numpy as np
 from fastconv import functional
 from fastconv._arguments import flag, integer
 from fastconv.errors import ShapeError
-from fastconv.nn import _gradients, _random
+from fastconv.nn import _random
 from fastconv.nn._module import Array, Module, Parameter, Shape, require_array
+
+# Up to so many rows the gradient of the weight is computed as a convolution whose pixels are the
+# features and whose channels are the rows: kernels for gradients are made for sums over many
+# pixels.
+_FEW_ROWS = 512
 
 
 def as_pixels(rows: Array) -> Array:
@@ -21,6 +26,15 @@ def as_pixels(rows: Array) -> Array:
 def as_rows(image: Array) -> Array:
     """View an image (1, C, 1, M) as rows (M, C)."""
     return image[0, :, 0, :].T
+
+
+def require_features(x_shape: Shape, in_features: int) -> None:
+    """Reject inputs of a dense layer that have another size."""
+    if not x_shape or x_shape[-1] != in_features:
+        raise ShapeError(
+            f"the last axis of x must have in_features={in_features} elements, got shape "
+            f"{x_shape}; change x or in_features (a Flatten may be missing before)"
+        )
 
 
 class Linear(Module):
@@ -72,13 +86,20 @@ class Linear(Module):
             if self.bias is not None:
                 self.bias.accumulate(np.zeros_like(self.bias.data))
             return np.zeros(x_shape, grad_output.dtype)
-        grad_x, grad_weight, grad_bias = _gradients.conv_backward(
-            2, as_pixels(grad_rows), as_pixels(rows), self._kernel(), 1, 0, 1, 1,
-            bias=self.bias is not None,
+        few = len(rows) <= _FEW_ROWS
+        grad_x, grad_weight, grad_bias = functional.conv2d_backward(
+            as_pixels(grad_rows), as_pixels(rows), self._kernel(), bias=self.bias is not None,
+            wanted=("x", "bias") if few else ("x", "weight", "bias"),
         )  # fmt: skip
-        self.weight.accumulate(grad_weight[:, :, 0, 0])
+        if few:
+            turned = np.ascontiguousarray(grad_rows.T)
+            products = functional.conv2d(rows[None, :, None, :], turned[:, :, None, None])
+            self.weight.accumulate(products[0, :, 0, :], keeps=True)
+        elif grad_weight is not None:
+            self.weight.accumulate(grad_weight[:, :, 0, 0], keeps=True)
+        assert grad_x is not None
         if self.bias is not None and grad_bias is not None:
-            self.bias.accumulate(grad_bias)
+            self.bias.accumulate(grad_bias, keeps=True)
         return np.ascontiguousarray(as_rows(grad_x)).reshape(x_shape)
 
     def _kernel(self) -> Array:
@@ -86,11 +107,7 @@ class Linear(Module):
 
     def output_shape(self, x_shape: Shape) -> Shape:
         """See :meth:`Module.output_shape`."""
-        if not x_shape or x_shape[-1] != self.in_features:
-            raise ShapeError(
-                f"the last axis of x must have in_features={self.in_features} elements, got shape "
-                f"{x_shape}; change x or in_features (a Flatten may be missing before)"
-            )
+        require_features(x_shape, self.in_features)
         return (*x_shape[:-1], self.out_features)
 
     def multiply_adds(self, x_shape: Shape) -> int:

@@ -53,16 +53,22 @@ class Parameter:
         """Shape of the values."""
         return self.data.shape
 
-    def accumulate(self, grad: Array) -> None:
-        """Add a gradient of the shape of the values."""
+    def accumulate(self, grad: Array, *, keeps: bool = False) -> None:
+        """Add a gradient of the shape of the values.
+
+        Args:
+            grad: The gradient.
+            keeps: Whether the array may be kept instead of copied, because nothing else uses it.
+        """
         if grad.shape != self.data.shape:
             raise ShapeError(
                 f"the gradient of a parameter must have its shape {self.data.shape}, got "
                 f"{grad.shape}; check the backward method that computed it"
             )
         if self.grad is None:
-            # A copy: the caller's array may be a view of something that changes later.
-            self.grad = np.array(grad, dtype=self.data.dtype, order="C")
+            # Else a copy: the caller's array may be a view of something that changes later.
+            copy = None if keeps else True
+            self.grad = np.array(grad, dtype=self.data.dtype, order="C", copy=copy)
         else:
             self.grad += grad
 

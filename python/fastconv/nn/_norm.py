@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastconv import _core
 from fastconv._arguments import flag, integer, is_sequence, shape
 from fastconv.errors import ShapeError
 from fastconv.nn._activation import SameShape
@@ -55,26 +56,30 @@ class BatchNormalization(SameShape):
             assert self.running_mean is not None
             assert self.running_var is not None
             mean, variance = self.running_mean.data, self.running_var.data
-        inverse = (1.0 / np.sqrt(variance + self.eps)).astype(x.dtype)
-        normal = (x - _over(mean.astype(x.dtype), x)) * _over(inverse, x)
-        y = normal
+        inverse = 1.0 / np.sqrt(variance.astype(np.float64) + self.eps)
+        scale, shift = inverse, -mean * inverse
         if self.weight is not None and self.bias is not None:
-            y = normal * _over(self.weight.data, x) + _over(self.bias.data, x)
-        return self.keep(y, normal, inverse, uses_batch)
+            scale = inverse * self.weight.data
+            shift = self.bias.data - mean * scale
+        x = np.ascontiguousarray(x)
+        y = _core.channel_affine(x, scale, None, scale, shift)
+        return self.keep(y, x, mean.astype(np.float64), inverse, uses_batch)
 
     def _batch_moments(self, x: Array) -> tuple[Array, Array]:
         """Mean and biased variance per channel, and the step of the running ones towards them."""
-        axes = _other_axes(x)
         count = x.size // self.num_features
         if self.training and count == 1:
             raise ShapeError(
                 f"x must have more than 1 value per channel in training, got shape {x.shape}; use "
                 "a larger batch, or eval()"
             )
-        # Sums of many values in float32 would lose digits.
-        mean = x.mean(axis=axes, dtype=np.float64)
-        centred = x - _over(mean.astype(x.dtype), x)
-        variance = np.square(centred).mean(axis=axes, dtype=np.float64)
+        x = np.ascontiguousarray(x)
+        sums, _ = _core.channel_products(x, None, np.zeros(self.num_features))
+        # The squares are those of distances from the mean: x*x - mean*mean would lose digits.
+        mean = (sums / max(count, 1)).astype(x.dtype).astype(np.float64)
+        rest, squares = _core.channel_products(x, None, mean)
+        mean += rest / max(count, 1)
+        variance = squares / max(count, 1) - np.square(rest / max(count, 1))
         if self.training and count > 0:
             self._track(mean, variance * count / (count - 1))
         return mean, variance
@@ -97,23 +102,23 @@ class BatchNormalization(SameShape):
         With batch moments: dx = (dn - mean(dn) - n mean(dn n)) / sigma, n being the normalised
         input and dn the gradient with respect to it (S. Ioffe, C. Szegedy, 2015).
         """
-        normal, inverse, uses_batch = self.take(grad_output)
-        axes = _other_axes(normal)
-        bias_sum = grad_output.sum(axis=axes, dtype=np.float64)
-        weight_sum = (grad_output * normal).sum(axis=axes, dtype=np.float64)
+        x, mean, inverse, uses_batch = self.take(grad_output)
+        grad = np.ascontiguousarray(grad_output)
+        bias_sum, products = _core.channel_products(x, grad, mean)
+        weight_sum = products * inverse
         dtype = grad_output.dtype
         scale = inverse
         if self.weight is not None and self.bias is not None:
             self.weight.accumulate(weight_sum.astype(dtype))
             self.bias.accumulate(bias_sum.astype(dtype))
             scale = inverse * self.weight.data
-        grad: Array = grad_output
-        if uses_batch:
-            count = max(normal.size // self.num_features, 1)
-            offset = _over((bias_sum / count).astype(dtype), normal)
-            slope = _over((weight_sum / count).astype(dtype), normal)
-            grad = grad - offset - normal * slope
-        return grad * _over(scale, normal)
+        if not uses_batch:
+            return _core.channel_affine(grad, scale, None, scale, np.zeros(self.num_features))
+        count = max(x.size // self.num_features, 1)
+        # scale (g - mean(g) - n mean(g n)) with n = (x - mean) inverse, as a map of g and x.
+        slope = -scale * inverse * weight_sum / count
+        shift = -scale * bias_sum / count - slope * mean
+        return _core.channel_affine(grad, scale, x, slope, shift)
 
     def affine_map(self) -> tuple[Array, Array]:
         """Scale and shift per channel, in float64, that are this layer at inference."""
@@ -139,15 +144,6 @@ class BatchNormalization(SameShape):
     def describe(self) -> str:
         """Channels, and options that are not the default."""
         return f"{self.num_features}" + ("" if self.eps == 1e-5 else f", eps {self.eps:g}")
-
-
-def _other_axes(x: Array) -> tuple[int, ...]:
-    return (0, *range(2, x.ndim))
-
-
-def _over(values: Array, x: Array) -> Array:
-    """View values per channel so that they spread over x."""
-    return values.reshape(-1, *(1,) * (x.ndim - 2))
 
 
 class BatchNorm1d(BatchNormalization):

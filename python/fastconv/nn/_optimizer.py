@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import _core
 from fastconv._arguments import elements, flag
 from fastconv.errors import ArgumentTypeError, OptionError
 from fastconv.nn._module import Array, Parameter, number
@@ -41,10 +42,7 @@ class Optimizer:
         """Change every parameter that has a gradient."""
         for index, parameter in enumerate(self.params):
             if parameter.grad is not None:
-                grad = parameter.grad
-                if self.weight_decay:
-                    grad = grad + self.weight_decay * parameter.data
-                self._update(index, parameter, grad)
+                self._update(index, parameter, parameter.grad)
 
     def _update(self, index: int, parameter: Parameter, grad: Array) -> None:
         raise NotImplementedError
@@ -94,16 +92,17 @@ class SGD(Optimizer):
         self._velocities: dict[int, Array] = {}
 
     def _update(self, index: int, parameter: Parameter, grad: Array) -> None:
-        direction = grad
-        if self.momentum:
-            if index not in self._velocities:
-                self._velocities[index] = grad.copy()
-            else:
-                self._velocities[index] *= self.momentum
-                self._velocities[index] += (1.0 - self.dampening) * grad
-            velocity = self._velocities[index]
-            direction = grad + self.momentum * velocity if self.nesterov else velocity
-        parameter.data -= self.lr * direction
+        data = parameter.data
+        if not data.flags.c_contiguous:  # loaded by a user's own means
+            data = parameter.data = np.ascontiguousarray(data)
+        first = index not in self._velocities
+        if self.momentum and first:
+            self._velocities[index] = np.empty_like(data)
+        velocity = self._velocities.get(index)
+        _core.descend(
+            data, np.ascontiguousarray(grad), velocity, self.lr, self.momentum,
+            1.0 - self.dampening, self.weight_decay, self.nesterov, first,
+        )  # fmt: skip
 
 
 class Adam(Optimizer):
@@ -141,6 +140,8 @@ class Adam(Optimizer):
         self._steps: dict[int, int] = {}
 
     def _update(self, index: int, parameter: Parameter, grad: Array) -> None:
+        if self.weight_decay:
+            grad = grad + self.weight_decay * parameter.data
         if index not in self._moments:
             self._moments[index] = (np.zeros_like(grad), np.zeros_like(grad))
         step = self._steps[index] = self._steps.get(index, 0) + 1

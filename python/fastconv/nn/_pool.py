@@ -38,6 +38,10 @@ class Pooling(Module):
     window: Window
     ceil_mode: bool
 
+    def pool(self, x: Array, out: Array) -> None:
+        """Write the result for x to ``out``; keeps nothing."""
+        raise NotImplementedError
+
     def describe(self) -> str:
         """Kernel, stride, and every option that is not its default."""
         window = self.window
@@ -75,6 +79,10 @@ class _MaxPool(Pooling):
     def _geometry(self) -> tuple[Any, ...]:
         window = self.window
         return window.kernel, window.stride, window.padding, window.dilation, self.ceil_mode
+
+    def pool(self, x: Array, out: Array) -> None:
+        """See :meth:`Pooling.pool`."""
+        _MAX[self.rank](x, *self._geometry(), out=out)
 
     def forward(self, x: Array) -> Array:
         """Take the largest element of each window."""
@@ -148,6 +156,10 @@ class _AvgPool(Pooling):
         options = (self.ceil_mode, self.count_include_pad, self.divisor_override)
         return window.kernel, window.stride, window.padding, *options
 
+    def pool(self, x: Array, out: Array) -> None:
+        """See :meth:`Pooling.pool`."""
+        _AVERAGE[self.rank](x, *self._geometry(), out=out)
+
     def forward(self, x: Array) -> Array:
         """Take the mean of each window."""
         require_array("x", x)
@@ -208,6 +220,10 @@ class AdaptivePooling(Module):
         self.output_size = tuple(
             None if size is None else integer("output_size", size, minimum=1) for size in sizes
         )
+
+    def pool(self, x: Array, out: Array) -> None:
+        """Write the result for x to ``out``; keeps nothing."""
+        self._pool[self.rank](x, self.output_size, out=out)
 
     def forward(self, x: Array) -> Array:
         """Pool windows whose sizes follow from those of the input and the output."""

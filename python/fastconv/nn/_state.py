@@ -110,6 +110,10 @@ def save(state: Any, path: Any) -> None:
                 "it with astype"
             )
     write = _write_npz if file.suffix == ".npz" else _write_safetensors()
+    if not file.parent.is_dir():
+        raise FileNotFoundError(
+            f"the folder of {str(path)!r} does not exist; create it first, nothing was written"
+        )
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     os.close(handle)
     try:

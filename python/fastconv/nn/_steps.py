@@ -9,10 +9,19 @@ from typing import Any
 import numpy as np
 
 from fastconv import _core
-from fastconv._plan import MemoryFormat, plan
+from fastconv._plan import MemoryFormat, plan, plan_with_addend
+from fastconv.config import show_config
 from fastconv.nn import _gradients
-from fastconv.nn._linear import as_pixels, as_rows
+from fastconv.nn._linear import Flatten, as_pixels, as_rows, require_features
 from fastconv.nn._module import Array, Module, Shape, no_grad
+from fastconv.nn._pool import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptivePooling,
+    Pooling,
+)
+from fastconv.nn._program import CannotRecordError, Recorder, Value
 
 # A plan holds packed weights; nets that meet ever new shapes must not pile them up.
 _PLANS_KEPT = 8
@@ -24,10 +33,7 @@ class PlannedStep:
     Attributes:
         text: What the step does, for people.
         activation: Name of the activation that the kernel applies.
-        makes_array: The output is a new array that nobody else holds.
     """
-
-    makes_array = True
 
     def __init__(
         self, kind: str, weight: Array, bias: Array | None, options: dict[str, Any], groups: int
@@ -39,7 +45,7 @@ class PlannedStep:
         self._bias = bias
         self._options = options
         self._groups = groups
-        self._plans: dict[Shape, _core.ConvPlan] = {}
+        self._plans: dict[tuple[Shape, str | None], _core.ConvPlan] = {}
 
     @property
     def out_channels(self) -> int:
@@ -74,6 +80,7 @@ class PlannedStep:
     def __call__(self, x: Array) -> Array:
         if self._kind != "linear":
             return self._planned(self._kind, x.shape)(x)
+        require_features(x.shape, self._weight.shape[1])
         shape = (*x.shape[:-1], self.out_channels)
         rows = x.reshape(-1, x.shape[-1])
         if not rows.size:
@@ -82,21 +89,60 @@ class PlannedStep:
         image = self._planned("conv2d", pixels.shape)(pixels)
         return np.ascontiguousarray(as_rows(image)).reshape(shape)
 
-    def _planned(self, op: str, shape: Shape) -> _core.ConvPlan:
-        made = self._plans.get(shape)
+    def record(self, recorder: Recorder, x: Value, out: Value | None) -> Value:
+        """Record the step; the result lies in ``out`` where that is given."""
+        if self._kind == "linear":
+            return self._record_linear(recorder, x)
+        planned = self._planned(self._kind, x.shape)
+        y = out or recorder.new(planned.output_shape)
+        recorder.call(planned, x, y)
+        return y
+
+    def _record_linear(self, recorder: Recorder, x: Value) -> Value:
+        require_features(x.shape, self._weight.shape[1])
+        if len(x.shape) != 2 or not x.shape[0]:
+            raise CannotRecordError
+        y = recorder.new((x.shape[0], self.out_channels))
+        planned = self._planned("conv2d", (1, x.shape[1], 1, x.shape[0]))
+        recorder.call(planned, *(v.seen(as_pixels, planned.output_shape) for v in (x, y)))
+        return y
+
+    def record_sum(self, recorder: Recorder, x: Value, addend: Value, kind: str | None) -> Value:
+        """Record the step with an addend, and an activation of the sum, in the kernel's store."""
+        planned = self._planned(self._kind, x.shape, sum_activation=kind, adds=True)
+        y = recorder.new(planned.output_shape)
+        recorder.call(lambda x, addend, y: planned(x, y, addend), x, addend, y)
+        return y
+
+    @property
+    def takes_addend(self) -> bool:
+        """Whether :meth:`record_sum` does it in one pass."""
+        # The kernels of the matrix unit add nothing; on it two passes are faster.
+        convolves = self._kind.startswith("conv") and not self._kind.startswith("conv_transpose")
+        dense = self._groups == 1 or self.out_channels // self._groups > 3
+        # Of one channel NCHW and channels-last are the same, and the results would be NCHW.
+        dense = dense and self._weight.shape[1] * self._groups > 1
+        return convolves and dense and self.activation is None and show_config().isa != "amx"
+
+    def _planned(
+        self, op: str, shape: Shape, *, sum_activation: str | None = None, adds: bool = False
+    ) -> _core.ConvPlan:
+        key = (shape, f"sum {sum_activation}" if adds else None)
+        made = self._plans.get(key)
         if made is None:
-            made = plan(
+            make = plan_with_addend if adds else plan
+            made = make(
                 op,
                 shape,
                 self._weight,
                 self._bias,
-                activation=self.activation,  # type: ignore[arg-type]
+                activation=sum_activation if adds else self.activation,  # type: ignore[arg-type]
                 memory_format="channels_last" if op != self._kind else self._memory_format,
                 **self._options,
             )
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.clear()
-            self._plans[shape] = made
+            self._plans[key] = made
         return made
 
 
@@ -104,7 +150,6 @@ class AffineStep:
     """A batch normalisation that no layer could take in."""
 
     text = "batch norm"
-    makes_array = True
 
     def __init__(self, scale: Array, shift: Array, dtype: np.dtype[Any]) -> None:
         self.scale, self.shift, self._dtype = scale, shift, dtype
@@ -115,11 +160,13 @@ class AffineStep:
         y += self.shift.astype(self._dtype).reshape(axes)
         return y
 
+    def record(self, recorder: Recorder, x: Value, out: Value | None) -> Value:
+        """See :meth:`PlannedStep.record`."""
+        return _copied(recorder, self, x, x.shape, out)
+
 
 class ActivationStep:
     """An activation that no layer could take in."""
-
-    makes_array = True
 
     def __init__(self, kind: str) -> None:
         self.text = self.kind = kind
@@ -127,11 +174,15 @@ class ActivationStep:
     def __call__(self, x: Array) -> Array:
         return _gradients.activation(x, self.kind)
 
+    def record(self, recorder: Recorder, x: Value, out: Value | None) -> Value:
+        """See :meth:`PlannedStep.record`."""
+        y = out or recorder.new(x.shape)
+        recorder.call(lambda x, y: _core.activation(x, self.kind, None, y), x, y)
+        return y
+
 
 class SumStep:
     """The sum of two branches for the same input, and an activation of it."""
-
-    makes_array = True
 
     def __init__(self, body: list[Any], shortcut: list[Any]) -> None:
         self.branches = (body, shortcut)
@@ -148,18 +199,34 @@ class SumStep:
 
     def __call__(self, x: Array) -> Array:
         body, shortcut = (run(steps, x) for steps in self.branches)
-        steps = self.branches[0]
-        total = np.add(body, shortcut, out=body if steps and steps[-1].makes_array else None)
-        if self.activation == "relu":
-            return np.maximum(total, 0, out=total)
-        return total if self.activation is None else _gradients.activation(total, self.activation)
+        return _core.activation(body, self.activation, shortcut, None)
+
+    def record(self, recorder: Recorder, x: Value, out: Value | None) -> Value:
+        """See :meth:`PlannedStep.record`.
+
+        A convolution that ends the body adds the shortcut as it stores its results; otherwise the
+        sum takes the place of the body's result.
+        """
+        shortcut = record(recorder, self.branches[1], x)
+        *first, last = self.branches[0] or [None]
+        if isinstance(last, PlannedStep) and last.takes_addend and shortcut.whole and out is None:
+            before = record(recorder, first, x)
+            return last.record_sum(recorder, before, shortcut, self.activation)
+        body = record(recorder, self.branches[0], x)
+        borrowed = body.storage is None or body.storage is x.storage
+        y = out or (recorder.new(body.shape) if borrowed else body)
+
+        def add(body: Array, shortcut: Array, y: Array) -> None:
+            _core.activation(body, self.activation, shortcut, y)
+
+        recorder.call(add, body, shortcut, y)
+        return y
 
 
 class JoinStep:
     """Outputs of several branches for the same input, side by side."""
 
     text = "concatenate"
-    makes_array = True
 
     def __init__(self, branches: list[list[Any]], dim: int) -> None:
         self.branches = branches
@@ -168,19 +235,51 @@ class JoinStep:
     def __call__(self, x: Array) -> Array:
         return np.concatenate([run(steps, x) for steps in self.branches], axis=self.dim)
 
+    def record(self, recorder: Recorder, x: Value, out: Value | None) -> Value:
+        """See :meth:`PlannedStep.record`; each branch writes to its place in the result."""
+        # A rehearsal tells how many channels each branch has; the plans that it makes are kept.
+        rehearsal = Recorder(x.shape, recorder.channels_last)
+        shapes = [record(rehearsal, steps, rehearsal.x).shape for steps in self.branches]
+        rank = len(shapes[0])
+        if self.dim % rank != 1 or len({(s[0], *s[2:]) for s in shapes}) > 1:
+            raise CannotRecordError
+        ends = np.cumsum([shape[1] for shape in shapes]).tolist()
+        y = out or recorder.new((shapes[0][0], ends[-1], *shapes[0][2:]))
+        for steps, shape, end in zip(self.branches, shapes, ends, strict=True):
+            start = end - shape[1]
+            part = y.seen(lambda base, a=start, b=end: base[:, a:b], shape)  # type: ignore[misc]
+            record(recorder, steps, x, part)
+        return y
+
 
 class ModuleStep:
-    """A layer that runs as it is."""
+    """A layer that runs as it is; ``is_ours`` tells layers of fastconv from a user's own."""
 
-    makes_array = False
-
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, is_ours: bool) -> None:
         self.module = module
+        self.is_ours = is_ours
         self.text = type(module).__name__
 
     def __call__(self, x: Array) -> Array:
         with no_grad():
             return self.module(x)
+
+    def record(self, recorder: Recorder, x: Value, out: Value | None) -> Value:
+        """See :meth:`PlannedStep.record`."""
+        module = self.module
+        if not self.is_ours:
+            raise CannotRecordError
+        shape = module.output_shape(x.shape)
+        if isinstance(module, Flatten) and (not recorder.channels_last or len(x.shape) < 3):
+            return x.seen(lambda x: x.reshape(shape), shape)
+        averages = isinstance(module, AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d)
+        if averages and shape == x.shape:
+            return x
+        if not isinstance(module, AdaptivePooling | Pooling):
+            return _copied(recorder, self, x, shape, out)
+        y = out or recorder.new(shape)
+        recorder.call(module.pool, x, y)
+        return y
 
 
 def run(steps: list[Any], x: Array) -> Array:
@@ -188,3 +287,20 @@ def run(steps: list[Any], x: Array) -> Array:
     for step in steps:
         x = step(x)
     return x
+
+
+def record(recorder: Recorder, steps: list[Any], x: Value, out: Value | None = None) -> Value:
+    """Record all steps; the result lies in ``out`` where that is given."""
+    for index, step in enumerate(steps, 1):
+        x = step.record(recorder, x, out if index == len(steps) else None)
+    if out is None or x is out:
+        return x
+    recorder.call(lambda x, y: np.copyto(y, x), x, out)
+    return out
+
+
+def _copied(recorder: Recorder, step: Any, x: Value, shape: Shape, out: Value | None) -> Value:
+    """Record a step that makes an array of its own, whose values are copied to their place."""
+    y = out or recorder.new(shape)
+    recorder.call(lambda x, y: np.copyto(y, step(x)), x, y)
+    return y

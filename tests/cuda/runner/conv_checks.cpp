@@ -37,6 +37,7 @@ class CudaConvCheck {
     for (const cuda::ConvEntry* entry : cuda::conv_entries()) {
       const std::string name = entry->name;
       if (name.find(filter) == std::string::npos) continue;
+      if (entry->kernel == cuda::ConvKernel::mma) continue;  // slow to emulate: mma_checks.cpp
       if (entry->declines(problem_, traits_) != nullptr) continue;
       check({Algorithm::automatic, static_cast<int>(entry->kernel)}, name);
     }

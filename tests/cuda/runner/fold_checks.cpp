@@ -82,10 +82,10 @@ class CudaFoldCheck {
     const Tensor<T> y = output(planes, Arrangement::planar);
     finish(cuda::run_unpool(p, x.origin(), indices.origin(), y.origin(), nullptr), y, "y", "limit");
 
-    const Tensor<T> grad = input("grad", planes, setting_.y), to = output(values, setting_.x);
+    const Tensor<T> grad = input("y_grad", planes, setting_.y), to = output(values, setting_.x);
     finish(cuda::run_unpool_gradient(p, grad.strides(), grad.origin(), indices.origin(),
                                      to.origin(), nullptr),
-           to, "grad_x", "grad_limit");
+           to, "x_grad", "x_grad_limit");
     check_indices(p, indices);
   }
 
@@ -104,17 +104,17 @@ class CudaFoldCheck {
   }
 
   void activation() {
-    const Activation kind = static_cast<Activation>(
-        kActivationNames.find(record_.text("activation")));
+    const Activation kind =
+        static_cast<Activation>(kActivationNames.find(record_.text("activation")));
     const Shape shape{1, 1, {{1, 1, record_.integer("batch")}}};
     const Tensor<T> x = input("x", shape, Arrangement::planar);
-    const Tensor<T> grad = input("grad", shape, Arrangement::planar);
+    const Tensor<T> grad = input("y_grad", shape, Arrangement::planar);
     for (const bool backward : {false, true}) {
       const Tensor<T> y = output(shape, Arrangement::planar);
       const Status status =
           cuda::run_activation(element_type<T>(), kind, shape.count(), x.origin(),
                                backward ? grad.origin() : nullptr, y.origin(), nullptr);
-      finish(status, y, backward ? "grad_x" : "y", backward ? "grad_limit" : "limit");
+      finish(status, y, backward ? "x_grad" : "y", backward ? "x_grad_limit" : "limit");
     }
   }
 

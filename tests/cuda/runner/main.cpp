@@ -22,6 +22,12 @@ int main(int count, char** arguments) {
     const std::string filter = count == 3 ? arguments[2] : "";
     Report report;
     check_cuda_conv(records, filter, report);
+    check_cuda_gradients(records, filter, report);
+    if (std::string("tensor cores").find(filter) != std::string::npos) {
+      check_ptx(report);
+      check_cuda_mma(records, report);
+      check_mma_precision(report);
+    }
     check_cuda_pool(records, filter, report);
     check_cuda_fold(records, filter, report);
     return report.finish();

@@ -27,10 +27,12 @@ constexpr DType element_type<BFloat16>() {
 
 inline constexpr int kSettingCount = sizeof(kSettings) / sizeof(kSettings[0]);
 
+inline bool takes_turn(DType dtype, int setting, std::size_t record) {
+  return setting == static_cast<int>((record + static_cast<std::size_t>(dtype)) % kSettingCount);
+}
 inline bool runs_in(DType dtype, int setting, std::size_t record) {
-  const std::size_t shifted = record + static_cast<std::size_t>(dtype);
-  if (setting == static_cast<int>(shifted % kSettingCount)) return true;
-  return dtype == DType::float32 && setting == static_cast<int>((shifted + 3) % kSettingCount);
+  return takes_turn(dtype, setting, record) ||
+         (dtype == DType::float32 && takes_turn(dtype, setting, record + 3));
 }
 
 // Random numbers are in float32 what the reference was given; 16-bit types would round them.

@@ -14,7 +14,7 @@ import itertools
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -85,6 +85,15 @@ def window_options(window: Any) -> Options:
     }
 
 
+def gradients(problem: Problem, operands: Any) -> dict[str, Array]:
+    """A gradient of the output of whole numbers, and those of the operands that follow from it."""
+    options = {name: value for name, value in problem.options.items() if name != "activation"}
+    linear = replace(problem, options=options)
+    grad = cases.output_gradient(linear, operands, whole=True)
+    x, weight, bias = cases.convolution_gradients(reference, linear, operands, grad)
+    return {"grad": grad, "x_grad": x, "w_grad": weight, "bias_grad": bias}
+
+
 def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
     """A convolution or transposed convolution."""
     rank, options = problem.rank, dict(problem.options)
@@ -119,6 +128,8 @@ def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
         arrays["transform_limit"] = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
     if operands.bias is not None:
         arrays["bias"] = operands.bias
+    if exact and channels > 0:
+        arrays |= gradients(problem, operands)
     fields: Options = {
         "op": "conv",
         "rank": rank,
@@ -254,7 +265,7 @@ def pool_gradient(problem: Problem, operands: Any, y: Array) -> dict[str, Array]
         limit = 8 * backward(np.abs(grad), operands.x, **options)
     if "lp" in problem.op:  # the slope of a norm has a power and a root of its own
         limit = 16 * np.abs(limit) + 8 * np.nanmax(np.abs(result), initial=0)
-    return {"grad": grad, "grad_x": result, "grad_limit": limit}
+    return {"y_grad": grad, "x_grad": result, "x_grad_limit": limit}
 
 
 def pool(problem: Problem) -> Any:
@@ -311,9 +322,9 @@ def unpool_record(problem: Problem, operands: Any, exact: bool) -> Record:
     backward = getattr(reference, problem.op + "_backward")
     grad = np.random.default_rng(len(problem.name)).integers(-4, 5, y.shape).astype(np.float64)
     arrays |= {
-        "grad": grad,
-        "grad_x": backward(grad, operands.x, operands.indices, **problem.options),
-        "grad_limit": np.zeros(problem.x_shape),
+        "y_grad": grad,
+        "x_grad": backward(grad, operands.x, operands.indices, **problem.options),
+        "x_grad_limit": np.zeros(problem.x_shape),
     }
     return Record(problem.name, fields, arrays)
 
@@ -352,9 +363,9 @@ def activation_record(kind: str, fill: str) -> Record:
             "x": x,
             "y": y,
             "limit": 8 * np.abs(y) + 4,
-            "grad": grad,
-            "grad_x": slope,
-            "grad_limit": 32 * np.abs(slope) + 32,
+            "y_grad": grad,
+            "x_grad": slope,
+            "x_grad_limit": 32 * np.abs(slope) + 32,
         },
     )
 

@@ -1,0 +1,1 @@
+"""Whole networks: inference and training steps of ``fastconv.models`` against other libraries."""
