@@ -82,6 +82,11 @@ void check(const Status& status) {
   }
 }
 
+void fail_axes(const char* name, int ndim, const Index* shape) {
+  fail(ErrorKind::shape, std::string(name) + " has shape " + shape_text(ndim, shape) +
+                             "; every operator needs 5 axes or fewer");
+}
+
 std::string shape_text(int ndim, const Index* shape) {
   std::string text = "(";
   for (int i = 0; i < ndim; ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);

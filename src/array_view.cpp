@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <vector>
 
 #include "core/names.h"
 
@@ -149,10 +150,10 @@ bool is_numpy_array(PyObject* object) {
 ArrayView view_in_place(PyObject* object, const char* name) {
   check_is_array(object, name);
   const DType dtype = checked_dtype(object, name);
-  if (py::detail::array_proxy(object)->nd > kMostDims) {
-    fail(ErrorKind::shape, std::string(name) + " has " +
-                               std::to_string(py::detail::array_proxy(object)->nd) +
-                               " axes; no operator takes more than 5");
+  const auto* array = py::detail::array_proxy(object);
+  if (array->nd > kMostDims) {
+    const std::vector<Index> shape(array->dimensions, array->dimensions + array->nd);
+    fail_axes(name, array->nd, shape.data());
   }
   ArrayView view;
   fill_view(object, dtype, view);

@@ -23,6 +23,7 @@ struct Error {
 
 [[noreturn]] void fail(ErrorKind kind, std::string message);
 void check(const Status& status);  // throws Error unless ok
+[[noreturn]] void fail_axes(const char* name, int ndim, const Index* shape);  // too many
 
 inline constexpr int kMostDims = 8;
 

@@ -202,7 +202,7 @@ PyObject* prepare_conv(PyObject*, PyObject* const* args, Py_ssize_t count) {
 }
 
 PyObject* prepare_sum(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return prepare("prepare_conv_add", args, count, true);
+  return prepare("prepare_sum", args, count, true);
 }
 
 PyMemberDef g_members[] = {

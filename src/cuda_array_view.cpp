@@ -1,6 +1,9 @@
 // Device arrays as pointers, shapes and strides, through the library that they are of
 // (python/fastconv/_device).
+#include <pybind11/stl.h>
+
 #include <algorithm>
+#include <vector>
 
 #include "array_view.h"
 #include "core/names.h"
@@ -44,8 +47,8 @@ Described read(const py::tuple& fields, const py::handle& owner, const char* nam
   view.data = reinterpret_cast<char*>(PyLong_AsUnsignedLongLong(fields[kData].ptr()));
   const py::tuple shape = fields[kShape];
   if (shape.size() > kMostDims) {
-    fail(ErrorKind::shape, std::string(name) + " has " + std::to_string(shape.size()) +
-                               " axes; no operator takes more than 5");
+    const auto sizes = shape.cast<std::vector<Index>>();
+    fail_axes(name, static_cast<int>(sizes.size()), sizes.data());
   }
   view.ndim = static_cast<int>(shape.size());
   for (int i = 0; i < view.ndim; ++i) {
