@@ -92,7 +92,7 @@ class Eager:
         if arrays.weight is None:
             y = function(placed["x"], **options)
         else:
-            options["padding"], extra = _border(problem)
+            options["padding"], extra = border(problem)
             x = placed["x"] if extra is None else functional.pad(placed["x"], extra)
             y = function(x, placed["weight"], None, **options)
         grad = placed["grad"]
