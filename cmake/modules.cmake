@@ -24,6 +24,7 @@ fastconv_own_code(fastconv_bindings)
 function(fastconv_add_core_module)
   pybind11_add_module(_core NO_EXTRAS
     src/array_view.cpp
+    src/result_memory.cpp
     src/bind_info.cpp
     src/bind_training.cpp
     src/bind_tune.cpp

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/names.h"
+#include "result_memory.h"
 
 namespace fastconv::bind {
 namespace {
@@ -126,6 +127,11 @@ py::object new_typed_array(int type_number, int ndim, const Index* shape, bool c
     }
     given = strides;
   }
+  Index bytes = element;
+  for (int i = 0; i < ndim; ++i) {
+    if (__builtin_mul_overflow(bytes, shape[i], &bytes)) bytes = 0;  // NumPy will say so
+  }
+  const ResultMemory memory(static_cast<std::size_t>(bytes));
   PyObject* made =
       api.PyArray_NewFromDescr_(api.PyArray_Type_, api.PyArray_DescrFromType_(type_number), ndim,
                                 dims, given, nullptr, 0, nullptr);

@@ -10,6 +10,7 @@
 #include "core/names.h"
 #include "core/parallel.h"
 #include "core/registry.h"
+#include "result_memory.h"
 
 namespace fastconv::bind {
 namespace {
@@ -42,6 +43,7 @@ py::dict info() {
   facts["isa"] = isa_name(active_isa());
   facts["runnable_isas"] = runnable();
   facts["threads"] = max_threads();
+  facts["result_pool"] = environment_result_pool();
   facts["second_level_cache"] = second_level_cache();
 #if defined(__VERSION__)
   facts["compiler"] = __VERSION__;
@@ -140,6 +142,8 @@ void bind_info(py::module_& m) {
   m.def(
       "set_num_threads", [](py::handle count) { translated([&] { set_threads(count); }); },
       py::arg("count"));
+  m.def("free_result_memory", &free_kept_results,
+        "Gives the memory kept for results back; returns its bytes.");
   m.def(
       "measure_fma",
       [](const std::string& isa, const std::string& dtype, int threads) {

@@ -222,6 +222,15 @@ def _conv_transforms() -> list[Problem]:
         _case("conv2d", (2, 20, 9, 6), (19, 20, 3, 1), padding=(1, 0)),
         _case("conv2d", (2, 20, 6, 9), (19, 20, 1, 3), padding=(0, 1), dilation=(1, 2)),
         _case("conv1d", (2, 33, 75), (50, 33, 3), padding=1, bias=True),
+        # Bands of residues: narrow and wide, cut by blocks of tiles, wider than the row.
+        *(
+            _case("conv1d", (1, 18, 150), (34, 18, 3), dilation=d, padding=((2 * d, 0),), bias=True)
+            for d in (2, 7, 16, 37, 75, 149)
+        ),
+        _case("conv1d", (3, 16, 9), (16, 16, 3), dilation=20, padding=20),
+        _case("conv1d", (1, 16, 41), (16, 16, 3), dilation=20),
+        _case("conv2d", (2, 16, 9, 60), (20, 16, 3, 3), dilation=(1, 17), padding=(1, 17)),
+        _case("conv2d", (1, 16, 11, 11), (16, 16, 3, 3), dilation=9, padding=9, activation="relu"),
         _case("conv3d", (1, 17, 4, 6, 7), (20, 17, 3, 3, 3), padding=1, stride=(2, 1, 1)),
     ]
 
@@ -290,6 +299,23 @@ def _transposed() -> list[Problem]:
         _case(op, (1, 18, 4, 9), (18, 4, 3, 2), stride=(2, 1), padding=1, output_padding=(1, 0)),
         _case(op, (1, 2, 4, 5), (2, 4, 2, 3), stride=(3, 5), output_padding=(2, 3), bias=True),
         _case(op, (1, 4, 6, 5), (4, 1, 3, 3), groups=4, stride=2, dilation=2, padding=2),
+        # Lots of output channels whose kernel elements do and do not fill whole vectors; positions
+        # that end inside a vector, a tile of positions, and eight of these.
+        *(
+            _case(op, (1, 17, h, w), (17, out, k, k), stride=s, padding=k // 4, bias=True)
+            for h, w, out, k, s in (
+                (4, 4, 5, 4, 2),
+                (9, 13, 19, 2, 2),
+                (3, 47, 34, 3, 2),
+                (11, 12, 7, 5, 2),
+                (5, 6, 33, 1, 2),
+                (2, 9, 3, 7, 4),
+            )
+        ),
+        _case(op, (2, 34, 6, 5), (34, 20, 4, 4), groups=2, stride=2, padding=1, dilation=(1, 3)),
+        _case("conv_transpose1d", (1, 35, 45), (35, 20, 16), stride=8, padding=4, bias=True),
+        _case("conv_transpose3d", (1, 20, 3, 4, 5), (20, 9, 2, 2, 2), stride=2, bias=True),
+        _case("conv_transpose3d", (1, 18, 3, 5, 4), (18, 5, 3, 3, 3), stride=2, padding=1),
         _case("conv_transpose1d", (1, 1, 1), (1, 1, 1)),
         _case("conv_transpose1d", (2, 3, 16), (3, 5, 4), stride=2, padding=1, bias=True),
         _case("conv_transpose1d", (3, 17), (3, 5, 16), stride=8, padding=4, bias=True),

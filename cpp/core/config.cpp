@@ -18,6 +18,7 @@ struct Environment {
   Algorithm algorithm = Algorithm::automatic;
   int threads = 0;
   Precision precision = Precision::highest;
+  int result_pool = 128;  // MiB
 
   Environment() {
     if (const char* text = std::getenv("FASTCONV_ISA"); text != nullptr && *text != '\0') {
@@ -30,16 +31,8 @@ struct Environment {
     }
     read_name("FASTCONV_ALGORITHM", kAlgorithmNames, algorithm);
     read_name("FASTCONV_PRECISION", kPrecisionNames, precision);
-    if (const char* text = std::getenv("FASTCONV_NUM_THREADS"); text != nullptr && *text != '\0') {
-      int count = 0;
-      const char* end = text + std::strlen(text);
-      const auto parsed = std::from_chars(text, end, count);
-      if (parsed.ec != std::errc() || parsed.ptr != end || count < 1 || count > 4096) {
-        fail("FASTCONV_NUM_THREADS", text, "a whole number from 1 to 4096");
-      } else {
-        threads = count;
-      }
-    }
+    read_number("FASTCONV_NUM_THREADS", 1, 4096, threads);
+    read_number("FASTCONV_RESULT_POOL", 0, 1'000'000, result_pool);
   }
 
   template <class Option>
@@ -49,6 +42,19 @@ struct Environment {
     const int found = names.find(text);
     if (found < 0) return fail(variable, text, "one of " + names.listed());
     option = static_cast<Option>(found);
+  }
+
+  void read_number(const char* variable, int least, int most, int& option) {
+    const char* text = std::getenv(variable);
+    if (text == nullptr || *text == '\0') return;
+    int number = 0;
+    const char* end = text + std::strlen(text);
+    const auto parsed = std::from_chars(text, end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end || number < least || number > most) {
+      return fail(variable, text,
+                  "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    option = number;
   }
 
   void fail(const char* variable, const char* given, const std::string& allowed) {
@@ -98,6 +104,9 @@ Algorithm environment_algorithm() {
 }
 int environment_threads() {
   return environment().threads;
+}
+std::size_t environment_result_pool() {
+  return static_cast<std::size_t>(environment().result_pool) << 20;
 }
 Precision environment_precision() {
   return environment().precision;

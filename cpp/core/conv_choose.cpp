@@ -149,12 +149,12 @@ bool suits_pixels(const ConvProblem& p, const DTypeTable& table) {
          p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3;
 }
 
-// Where broadcasting pixels repays two transpositions: see conv_transposed_pixels.inl.
+// Where a product for every kernel element repays storing and transposing it: see
+// conv_transposed_pixels.inl.
 bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
-  constexpr Index kLeastSum = 256;
-  const Index sum = p.group_in() * p.kernel.product() / p.stride.product();
-  return table.width > 1 && sum >= kLeastSum && p.group_out() >= 2 * table.width &&
-         p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3;
+  constexpr Index kLeastSum = 128;
+  return table.width > 1 && p.group_in() >= kLeastSum &&
+         p.group_out() * p.kernel[1] * p.kernel[2] >= 2 * table.width;
 }
 
 // The families of an algorithm, most specialised first.
@@ -185,7 +185,7 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
   if (can(Family::transposed_planar) && p.stride[1] * p.stride[2] > 1) {
     if (suits_transposed_pixels(p, table)) {
       why =
-          "transposed with a stride, many channels: pixels broadcast, phases interleaved in cache";
+          "transposed with a stride, many channels: one product for all phases, added up in cache";
       return Family::transposed_pixels;
     }
     why = "transposed with a stride: outputs of all phases are interleaved in the cache";

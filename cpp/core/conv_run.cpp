@@ -40,6 +40,7 @@ bool multiplies_padding(const ConvProblem& p, const ConvPlan& plan) {
   if (plan.family == Family::plain || plan.family == Family::depthwise_channels_last) return false;
   if (!takes_every_value(plan.family)) return false;  // nothing but finite numbers gets through
   if (plan.reads_in_place || p.boundary != Boundary::fill || p.fill_value != 0.0) return false;
+  if (plan.family == Family::transposed_pixels) return false;
   if (p.transposed) return true;
   for (int a = 0; a < kAxes; ++a) {
     if (p.pad_lo[a] != 0 || p.pad_hi[a] != 0) return true;

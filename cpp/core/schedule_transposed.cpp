@@ -89,20 +89,71 @@ void schedule_transposed_planar(const ConvProblem& p, const Machine& m, ConvPlan
 }
 
 void schedule_transposed_pixels(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
-  plan.tile_m = m.table.channels_last_m;
-  plan.tile_n = m.table.channels_last_n;
-  cut_positions(p, m, plan.tile_n, plan);
-  plan.tasks[0] = p.groups * ceil_div(p.group_out(), plan.tile_n);
-  plan.shared_bytes =
-      static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width *
-                               larger(1, p.group_in() * p.kernel.product()) * m.element);
-  const Index group = m.table.planar_n * plan.tile_m;  // at least what the kernel stores together
-  plan.scratch_bytes = static_cast<std::size_t>(
-      table_bytes(p, p.stride[1] * p.stride[2]) +
-      (strip_size(p, m, plan.block_rows, plan.block_cols) * (p.group_in() + 16) +
-       (1 + p.stride[2]) * group * plan.tile_n + 256) *
-          m.element +
-      1024);
+  plan.tile_m = m.table.winograd_m;
+  plan.tile_n = m.table.winograd_n;
+  const AxisPhase h = subpixel_axis(p, 1), w = subpixel_axis(p, 2);
+  const Index width = m.table.width, lot = subpixel_column_lot(p, width);
+  const Index rows = larger(1, h.count), cols = larger(1, w.count);
+  const Index depth_taps = widest_phase(p, 0).taps;
+  const Index depth = depth_taps * ceil_div(p.group_in(), width) * width;  // of a position
+  const Index columns = ceil_div(lot * p.kernel[1] * p.kernel[2], width) * width;
+  const auto inputs = [&](Index block_rows, Index block_cols) {
+    return smaller(p.in[1], block_rows + h.taps - 1) * smaller(p.in[2], block_cols + w.taps - 1) *
+           depth;
+  };
+  const auto planes = [&](Index block_rows, Index block_cols) {
+    return columns * subpixel_plane(p, block_rows, block_cols, width) + width;
+  };
+  // Turned inputs and the planes of a lot fill three quarters of the second-level cache.
+  const auto fits = [&](Index block_rows, Index block_cols) {
+    return inputs(block_rows, block_cols) + planes(block_rows, block_cols) <=
+           m.cache * 3 / 2 / m.element;
+  };
+  Index block_cols = cols, block_rows = rows;
+  while (block_cols > m.table.planar_n && !fits(1, block_cols)) block_cols = (block_cols + 1) / 2;
+  while (block_rows > 1 && !fits(block_rows, block_cols)) block_rows = (block_rows + 1) / 2;
+
+  // Threads share images, groups and depths; then output channels, which share no sums, where
+  // these are enough and weights outweigh the input or blocks would overlap; then rows.
+  const Index units = p.batch * p.groups * p.out[0], lots = ceil_div(p.group_out(), lot);
+  Index row_blocks = ceil_div(rows, block_rows), col_blocks = ceil_div(cols, block_cols);
+  const Index blocks = units * row_blocks * col_blocks;
+  if (blocks < 4 * m.threads && blocks % m.threads != 0) {
+    const Index weights = p.group_out() * p.group_in() * p.kernel.product();
+    const bool overlap = h.taps > 1 && rows < 64 * m.threads;
+    if (lots % m.threads == 0 && (weights > p.group_in() * p.in.product() || overlap)) {
+      plan.channel_parts = m.threads;
+    } else if (rows >= 2 * m.threads) {
+      row_blocks = smaller(rows, ceil_div(row_blocks, m.threads) * m.threads);
+    } else if (lots >= m.threads) {
+      plan.channel_parts = m.threads;
+    } else if (cols >= m.threads * width) {
+      col_blocks = ceil_div(col_blocks, m.threads) * m.threads;
+    }
+  }
+  plan.block_rows = ceil_div(rows, row_blocks);
+  plan.block_cols = ceil_div(cols, col_blocks);
+  plan.block_depth = larger(1, p.group_in());
+  plan.tasks[1] =
+      grid_tasks(p, subpixel_grid(p, plan.block_rows, plan.block_cols), plan.channel_parts);
+
+  // Weights that each thread reads a few times only are packed in passing.
+  constexpr Index kMostRounds = 8;
+  Index packed = 0;
+  if (!m.keeps_weights && plan.tasks[1] <= kMostRounds * m.threads * plan.channel_parts) {
+    packed = subpixel_lots_together(p, width, m.element) * columns * depth_taps * p.group_in();
+  } else {
+    plan.tasks[0] = p.groups * lots;
+    plan.shared_bytes = static_cast<std::size_t>(
+        larger(1, p.groups * lots * columns * p.group_in() * p.kernel[0]) * m.element);
+  }
+  constexpr Index kTiles = 8;  // of which the kernel keeps the products
+  const Index scratch =
+      inputs(plan.block_rows, plan.block_cols) + planes(plan.block_rows, plan.block_cols) + packed +
+      (kTiles * plan.tile_m + width) * plan.tile_n + p.stride[2] * (plan.block_cols + width) + 512;
+  const Index lists = p.kernel.product() + p.stride[1] * p.stride[2] + 64;
+  plan.scratch_bytes =
+      static_cast<std::size_t>(scratch * m.element + lists * static_cast<Index>(sizeof(Index)));
 }
 
 }  // namespace fastconv

@@ -13,7 +13,7 @@ const char* winograd_declines(const ConvProblem& p) {
   if (!threes) return "it suits kernels of 3 x 3, or 3 along one axis";
   if (p.stride[1] != 1 || p.stride[2] != 1) return "it knows no stride but 1";
   if (p.transposed && p.stride[0] != 1) return "it knows no stride but 1";
-  if (p.has_addend && p.y.channel != 1 && (p.y.spatial[2] != 1 || p.dilation[2] != 1)) {
+  if (p.has_addend && p.y.channel != 1 && p.y.spatial[2] != 1) {
     return "it adds other arrays to whole rows only";
   }
   return nullptr;

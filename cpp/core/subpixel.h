@@ -84,6 +84,39 @@ FASTCONV_GEOMETRY Index subpixel_channels(const ConvProblem& p, Index tile_m) {
   return subpixel_merged(p) ? units / greatest_common_divisor(units, p.stride[1]) : units;
 }
 
+// The kernel of conv_transposed_pixels.inl: output channels whose kernel elements, of one depth,
+// best fill one to four panels of two vectors. Larger lots would fill them as well, but their
+// planes of positions leave the cache.
+FASTCONV_GEOMETRY Index subpixel_column_lot(const ConvProblem& p, Index width) {
+  const Index taps = p.kernel[1] * p.kernel[2], panel = 2 * width;
+  Index best = 1, best_room = ceil_div(taps, panel) * panel;  // columns of the panels it takes
+  for (Index panels = 1; panels <= 4; ++panels) {
+    const Index channels = panels * panel / taps;
+    if (channels * best_room > best * panels * panel) {
+      best = channels;
+      best_room = panels * panel;
+    }
+  }
+  return smaller(best, larger(1, p.group_out()));
+}
+
+// Lots whose weights a task packs together, so that it reads long stretches of each input channel.
+FASTCONV_GEOMETRY Index subpixel_lots_together(const ConvProblem& p, Index width, Index element) {
+  constexpr Index kBytes = Index{768} << 10;
+  const Index lot = subpixel_column_lot(p, width);
+  const Index vectors = ceil_div(lot * p.kernel[1] * p.kernel[2], width);
+  const Index rows = widest_phase(p, 0).taps * p.group_in();
+  return larger(1, smaller(ceil_div(p.group_out(), lot),
+                           kBytes / larger(1, vectors * width * rows * element)));
+}
+
+// Elements of a plane of rows x cols positions and what they reach, an odd number of vectors apart.
+FASTCONV_GEOMETRY Index subpixel_plane(const ConvProblem& p, Index rows, Index cols, Index width) {
+  const Index pitch = cols + subpixel_axis(p, 2).taps - 1;
+  const Index vectors = ceil_div((rows + subpixel_axis(p, 1).taps - 1) * pitch + width, width);
+  return (vectors | 1) * width;
+}
+
 FASTCONV_GEOMETRY Grid subpixel_grid(const ConvProblem& p, Index block_rows, Index block_cols) {
   Grid g = grid_of(p, block_rows, block_cols);
   for (int a = 1; a < kAxes; ++a) {

@@ -2,9 +2,11 @@
 // tasks and bytes, and for the kernel, which finds its tiles.
 //
 // Each plane of outputs is covered by tiles of m[0] rows x m[1] columns. All tiles of a group, over
-// images, depths, dilation phases, tile rows and tile columns (which vary fastest), form one
-// sequence; a block is a stretch of it. A dilated kernel meets inputs of one residue modulo the
-// dilation only, so each residue is a plane of its own, without dilation.
+// images, depths, row phases, tile rows and tile columns (which vary fastest), form one sequence; a
+// block is a stretch of it. A dilated kernel meets inputs of one residue modulo the dilation only.
+// Of rows, each residue is a plane of its own, without dilation. Of columns, the tiles of all
+// residues take turns, so that neighbouring tiles read, and write, neighbouring elements: m[1]
+// times `residues` outputs form a band, which holds a tile of each residue.
 #pragma once
 
 #include "core/grid.h"
@@ -19,7 +21,9 @@ struct WinogradGrid {
   Index m[2];       // outputs of a tile, rows and columns; 1 along an axis with a kernel of 1
   Index step[2];    // dilation: distance of neighbouring inputs, and outputs, of one plane
   Index tiles[2];   // tile rows and columns of a plane
-  Index planes;     // images x output depths x dilation phases
+  Index residues;   // tiles of a band of columns
+  Index bands;      // of a tile row
+  Index planes;     // images x output depths x row phases
   Index lowest[2];  // input position of a tile's first input, less that of its first output
   AxisPhase depth;
 
@@ -37,31 +41,50 @@ FASTCONV_GEOMETRY WinogradGrid winograd_grid(const ConvProblem& p, Index tile) {
     g.m[i] = transforms ? tile : 1;
     g.step[i] = transforms ? p.dilation[i + 1] : 1;
     g.lowest[i] = axis_phase(p, i + 1, 0).lowest_offset();
-    g.planes *= smaller(g.step[i], larger(1, p.out[i + 1]));
-    g.tiles[i] = ceil_div(ceil_div(p.out[i + 1], g.step[i]), g.m[i]);
   }
+  const Index rows = larger(1, p.out[1]), cols = larger(1, p.out[2]);
+  g.planes *= smaller(g.step[0], rows);
+  g.tiles[0] = ceil_div(ceil_div(p.out[1], g.step[0]), g.m[0]);
+  g.residues = smaller(g.step[1], cols);
+  g.bands = ceil_div(ceil_div(p.out[2], g.step[1]), g.m[1]);
+  g.tiles[1] = g.bands * g.residues;
   return g;
 }
 
-// One plane: an image at one output depth, and the outputs of one residue modulo the dilation.
+// One plane: an image at one output depth, and the output rows of one residue modulo the dilation.
 struct WinogradPlane {
   Index batch, depth;
-  Index first[2];  // output position
-  Index count[2];  // outputs
+  Index first, count;  // output row, and rows
 };
 
 FASTCONV_GEOMETRY WinogradPlane winograd_plane(const ConvProblem& p, const WinogradGrid& g,
                                                Index index) {
   WinogradPlane plane{};
-  for (int i = 1; i >= 0; --i) {
-    const Index phases = smaller(g.step[i], larger(1, p.out[i + 1]));
-    plane.first[i] = index % phases;
-    plane.count[i] = ceil_div(p.out[i + 1] - plane.first[i], g.step[i]);
-    index /= phases;
-  }
+  const Index phases = smaller(g.step[0], larger(1, p.out[1]));
+  plane.first = index % phases;
+  plane.count = ceil_div(p.out[1] - plane.first, g.step[0]);
+  index /= phases;
   plane.depth = index % p.out[0];
   plane.batch = index / p.out[0];
   return plane;
+}
+
+// Columns of a strip that holds what a run of tiles of one tile row reads, or writes: bands of
+// `residues` columns, one after the other. A run is made of whole bands, or lies in one.
+struct WinogradStrip {
+  Index band, bands;  // the first band that the run meets, and how many
+  Index first, stop;  // the run's tiles within a band
+  bool pieces;        // one band, of which a strip holds the run's columns alone
+
+  FASTCONV_GEOMETRY Index columns(const WinogradGrid& g, Index beyond) const {
+    return (bands * g.m[1] + beyond) * g.residues;
+  }
+};
+
+FASTCONV_GEOMETRY WinogradStrip winograd_strip(const WinogradGrid& g, Index tile, Index count) {
+  const Index band = tile / g.residues, first = tile - band * g.residues;
+  const Index bands = ceil_div(count, g.residues);
+  return {band, bands, first, smaller(g.residues, first + count), bands == 1 && g.step[1] > 1};
 }
 
 // Packed weights of one group, in vectors of `width`: blocks of two vectors of output channels (the
@@ -109,12 +132,13 @@ FASTCONV_GEOMETRY WinogradScratch winograd_scratch(const ConvProblem& p, const W
   const Index run = smaller(tiles, g.tiles[1]);
   s.point_pitch = (tiles * blocks + 1) * width;
   s.product_pitch = (tiles * 2 + 1) * width;
-  s.input_cols = run * g.m[1] + g.points(1) - g.m[1];
+  const Index bands = smaller(g.bands, larger(1, run / g.residues));
+  s.input_cols = (bands * g.m[1] + g.points(1) - g.m[1]) * g.residues;
   s.input = g.points(0) * s.input_cols * width;
   s.columns = g.points(0) * s.input_cols * width;
   s.transformed = g.points() * s.point_pitch;
   s.products = g.points() * s.product_pitch;
-  s.outputs = (g.m[0] * run * g.m[1] + width) * width;
+  s.outputs = (g.m[0] * bands * g.m[1] * g.residues + width) * width;
   return s;
 }
 

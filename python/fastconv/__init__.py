@@ -21,6 +21,7 @@ from fastconv._tuning import (
 )
 from fastconv.config import (
     Config,
+    free_result_memory,
     get_num_threads,
     get_precision,
     precision,
@@ -166,6 +167,7 @@ __all__ = [
     "correlate2d",
     "explain",
     "fold",
+    "free_result_memory",
     "get_num_threads",
     "get_precision",
     "lp_pool1d",

@@ -242,6 +242,8 @@ def test_empty_variables_are_unset() -> None:
         ("FASTCONV_ALGORITHM", "Direct", "'auto', 'direct', 'im2col'"),
         ("FASTCONV_PRECISION", "low", "'highest', 'high', 'medium'"),
         ("FASTCONV_PRECISION", "HIGH", "'highest', 'high', 'medium'"),
+        ("FASTCONV_RESULT_POOL", "-1", "a whole number from 0 to 1000000"),
+        ("FASTCONV_RESULT_POOL", "1GB", "a whole number from 0 to 1000000"),
         ("FASTCONV_NUM_THREADS", "0", "a whole number from 1 to 4096"),
         ("FASTCONV_NUM_THREADS", "-2", "a whole number from 1 to 4096"),
         ("FASTCONV_NUM_THREADS", "many", "a whole number from 1 to 4096"),

@@ -29,6 +29,7 @@ THREADED = [
     Problem("few tiles", "conv2d", (1, 96, 5, 6), (200, 96, 3, 3), options={"activation": "silu"}),
     Problem("groups", "conv2d", (2, 66, 20, 20), (66, 33, 3, 3), options={"groups": 2}),
     Problem("signal", "conv1d", (1, 48, 2000), (50, 48, 3), options={"padding": 1}),
+    Problem("dilated", "conv1d", (1, 48, 2000), (50, 48, 3), options={"dilation": 64}),
     Problem("volume", "conv3d", (1, 20, 6, 16, 16), (40, 20, 3, 3, 3), options={"padding": 1}),
     Problem("up", "conv_transpose2d", (1, 48, 20, 20), (48, 40, 3, 3), options={"dilation": 2}),
 ]

@@ -4,7 +4,8 @@
 // Loop order of a task, a block of tiles:
 //   1. depth taps > vectors of input channels > tile rows: the strip of inputs that a tile row
 //      reads is turned so that channels lie along the vector, B^T is applied to its columns, then
-//      to the rows of each tile, and every point goes to its place in the transformed input;
+//      to the rows of each tile (whose columns lie a dilation apart in the strip), and every point
+//      goes to its place in the transformed input;
 //   2. two vectors of output channels at a time: for each point, a product of the transformed input
 //      with the transformed weights (winograd_gemm.inl); then A^T on both sides of each tile, bias
 //      and activation in registers, and the store.
@@ -57,7 +58,10 @@ struct WinogradTask {
   void each_run(Visit visit) const {
     for (Index at = tiles.lo; at < tiles.hi;) {
       const Index line = at / grid.tiles[1], col = at % grid.tiles[1];
-      const Index count = smaller(grid.tiles[1] - col, tiles.hi - at);
+      // Whole bands, or a part of one.
+      const Index whole = grid.residues, part = col % whole;
+      Index count = smaller(grid.tiles[1] - col, tiles.hi - at);
+      count = part > 0 || count < whole ? smaller(count, whole - part) : count / whole * whole;
       visit(WinogradRun{winograd_plane(p, grid, line / grid.tiles[0]), line % grid.tiles[0], col,
                         count},
             at - tiles.lo);
@@ -104,32 +108,47 @@ struct WinogradTask {
     }
   }
 
-  // The inputs of one run of tiles: AH rows, zero where there is padding.
-  void load(const WinogradRun& run, Index depth, const T* from, int channels) const {
-    const Index length = run.count * MW + AW - MW;
-    const Index row = run.plane.first[0] + run.row * MH * grid.step[0] + grid.lowest[0];
-    const Index col = run.plane.first[1] + run.col * MW * grid.step[1] + grid.lowest[1];
-    const bool inside = depth >= 0 && depth < p.in[0];
-    const Range rows = inside ? outputs_inside(AH, p.in[1], grid.step[0], row) : Range{0, 0};
-    const Range cols = outputs_inside(length, p.in[2], grid.step[1], col);
-    const T* plane = from + run.plane.batch * p.x.batch + depth * p.x.spatial[0];
-    for (int r = 0; r < AH; ++r) {
-      T* to = input + r * size.input_cols * W;
-      if (r < rows.lo || r >= rows.hi || cols.empty()) {
-        fill_zero(to, length * W);
-        continue;
-      }
-      fill_zero(to, cols.lo * W);
-      turn(plane + (row + r * grid.step[0]) * p.x.spatial[1] +
-               (col + cols.lo * grid.step[1]) * p.x.spatial[2],
-           grid.step[1] * p.x.spatial[2], cols.hi - cols.lo, channels, to + cols.lo * W);
-      fill_zero(to + cols.hi * W, (length - cols.hi) * W);
+  // Calls visit(place, column, length) for the stretches of a run's strip: its bands, and `beyond`
+  // times a band's residues more. Several bands are read as a whole; of a single one, which may be
+  // wide, the pieces that the run's tiles meet.
+  template <class Visit>
+  void each_stretch(const WinogradStrip& strip, Index beyond, Visit visit) const {
+    if (!strip.pieces) {
+      return visit(0, strip.band * MW * grid.step[1], strip.columns(grid, beyond));
+    }
+    for (Index c = 0; c < MW + beyond; ++c) {
+      visit(c * grid.residues + strip.first, (strip.band * MW + c) * grid.step[1] + strip.first,
+            strip.stop - strip.first);
     }
   }
 
-  // B^T on the columns of a strip: [row][column] to [column][point].
-  void transform_columns(Index length) const {
-    for (Index col = 0; col < length; ++col) {
+  // The inputs of one run of tiles: AH rows, zero where there is padding.
+  void load(const WinogradRun& run, const WinogradStrip& strip, Index depth, const T* from,
+            int channels) const {
+    const Index row = run.plane.first + run.row * MH * grid.step[0] + grid.lowest[0];
+    const bool inside = depth >= 0 && depth < p.in[0];
+    const Range rows = inside ? outputs_inside(AH, p.in[1], grid.step[0], row) : Range{0, 0};
+    const T* plane = from + run.plane.batch * p.x.batch + depth * p.x.spatial[0];
+    each_stretch(strip, AW - MW, [&](Index place, Index first, Index length) {
+      const Index col = first + grid.lowest[1];
+      const Range cols = outputs_inside(length, p.in[2], 1, col);
+      for (int r = 0; r < AH; ++r) {
+        T* to = input + (r * size.input_cols + place) * W;
+        if (r < rows.lo || r >= rows.hi || cols.empty()) {
+          fill_zero(to, length * W);
+          continue;
+        }
+        fill_zero(to, cols.lo * W);
+        turn(plane + (row + r * grid.step[0]) * p.x.spatial[1] + (col + cols.lo) * p.x.spatial[2],
+             p.x.spatial[2], cols.hi - cols.lo, channels, to + cols.lo * W);
+        fill_zero(to + cols.hi * W, (length - cols.hi) * W);
+      }
+    });
+  }
+
+  // B^T on columns of a strip: [row][column] to [column][point].
+  void transform_columns(Index first, Index length) const {
+    for (Index col = first; col < first + length; ++col) {
       Reg in[AH], out[AH];
 #pragma GCC unroll 6
       for (int r = 0; r < AH; ++r) in[r] = Vt::load(input + (r * size.input_cols + col) * W);
@@ -139,13 +158,13 @@ struct WinogradTask {
     }
   }
 
-  // B^T on the rows of one tile, whose first column is `from`.
+  // B^T on the rows of one tile, whose first column is `from` and whose others lie a residue apart.
   void transform_rows(const T* from, T* to) const {
 #pragma GCC unroll 6
     for (int r = 0; r < AH; ++r) {
       Reg in[AW], out[AW];
 #pragma GCC unroll 6
-      for (int c = 0; c < AW; ++c) in[c] = Vt::load(from + (c * AH + r) * W);
+      for (int c = 0; c < AW; ++c) in[c] = Vt::load(from + (c * grid.residues * AH + r) * W);
       Cols::input(in, out);
 #pragma GCC unroll 6
       for (int c = 0; c < AW; ++c) Vt::store(to + (r * AW + c) * size.point_pitch, out[c]);
@@ -162,14 +181,24 @@ struct WinogradTask {
       Range in_panel = panel(0);
       each_run([&](const WinogradRun& run, Index at) {
         const Index depth = run.plane.depth * grid.depth.in_step + grid.depth.offset(tap);
-        load(run, depth, x + first * p.x.channel, channels);
-        if constexpr (AH > 1) transform_columns(run.count * MW + AW - MW);
+        const WinogradStrip strip = winograd_strip(grid, run.col, run.count);
+        load(run, strip, depth, x + first * p.x.channel, channels);
+        if constexpr (AH > 1) {
+          each_stretch(strip, AW - MW,
+                       [&](Index place, Index, Index length) { transform_columns(place, length); });
+        }
         const T* from = AH > 1 ? columns : input;
+        Index column = strip.first, residue = strip.first;
         for (Index i = 0; i < run.count; ++i) {
           if (at + i == in_panel.hi) in_panel = panel(++panel_at);
           const Index rows = in_panel.hi - in_panel.lo;
           T* to = transformed + (in_panel.lo * depth_blocks + b * rows + at + i - in_panel.lo) * W;
-          transform_rows(from + i * MW * AH * W, to);
+          transform_rows(from + column * AH * W, to);
+          ++column;
+          if (++residue == grid.residues) {
+            residue = 0;
+            column += (MW - 1) * grid.residues;
+          }
         }
       });
     }
@@ -245,23 +274,27 @@ struct WinogradTask {
   void store(const WinogradRun& run, const T* from, Index tile_pitch, Index channel) {
     const int channels = static_cast<int>(smaller(W, p.group_out() - channel));
     const Reg added = bias == nullptr ? Vt::zero() : Vt::load_first(bias + channel, channels);
-    const Index row = run.row * MH, col = run.col * MW;
-    const Index rows = smaller(MH, run.plane.count[0] - row);
-    const Index cols = smaller(run.count * MW, run.plane.count[1] - col);
-    const Index row_step = grid.step[0] * p.y.spatial[1], col_step = grid.step[1] * p.y.spatial[2];
+    const WinogradStrip strip = winograd_strip(grid, run.col, run.count);
+    const Index row = run.row * MH, col = strip.band * MW * grid.step[1];
+    const Index rows = smaller(MH, run.plane.count - row);
+    // The strip's columns, of which the last may not exist; without dilation it ends where they do.
+    const Index cols = grid.step[1] == 1 ? smaller(strip.columns(grid, 0), p.out[2] - col)
+                                         : strip.columns(grid, 0);
+    const Index row_step = grid.step[0] * p.y.spatial[1], col_step = p.y.spatial[2];
     T* to = y + run.plane.batch * p.y.batch + run.plane.depth * p.y.spatial[0] +
-            (run.plane.first[0] + row * grid.step[0]) * p.y.spatial[1] +
-            (run.plane.first[1] + col * grid.step[1]) * p.y.spatial[2] + channel * p.y.channel;
+            (run.plane.first + row * grid.step[0]) * p.y.spatial[1] + channel * p.y.channel;
     const bool last = p.y.channel == 1;
     Reg seen = watch;
+    Index residue = strip.first, band = 0;
     for (Index i = 0; i < run.count; ++i) {
       transform_output(from + i * tile_pitch, [&](int r, int c, Reg sum) {
-        const Index at = i * MW + c;
-        if (r >= rows || at >= cols) return;
+        const Index at = (band * MW + c) * grid.residues + residue;
+        const Index out = col + (band * MW + c) * grid.step[1] + residue;
+        if (r >= rows || out >= p.out[2]) return;
         seen = Vt::fma(sum, Vt::zero(), seen);
         sum = Vt::add(sum, added);
         if (last && p.has_addend) {
-          sum = Vt::add(sum, Vt::load_first(to + r * row_step + at * col_step + addend, channels));
+          sum = Vt::add(sum, Vt::load_first(to + r * row_step + out * col_step + addend, channels));
         }
         // Planes' addends join when vectors lie along the pixels.
         const bool complete = last || !p.has_addend;
@@ -269,20 +302,29 @@ struct WinogradTask {
         if (!last) {
           Vt::store(outputs + (r * cols + at) * W, sum);
         } else if (channels == W) {
-          Vt::store(to + r * row_step + at * col_step, sum);
+          Vt::store(to + r * row_step + out * col_step, sum);
         } else {
-          Vt::store_first(to + r * row_step + at * col_step, sum, channels);
+          Vt::store_first(to + r * row_step + out * col_step, sum, channels);
         }
       });
+      if (++residue == grid.residues) {
+        residue = 0;
+        ++band;
+      }
     }
     watch = seen;
     if (last) return;
-    if (col_step == 1 && row_step == cols) {
-      unturn(outputs, rows * cols, channels, to, 1);
+    if (col_step == 1 && row_step == cols && grid.residues == 1) {
+      unturn(outputs, rows * cols, channels, to + col, 1);
       return;
     }
     for (Index r = 0; r < rows; ++r) {
-      unturn(outputs + r * cols * W, cols, channels, to + r * row_step, col_step);
+      each_stretch(strip, 0, [&](Index place, Index first, Index length) {
+        length = smaller(length, p.out[2] - first);
+        if (length <= 0) return;
+        unturn(outputs + (r * cols + place) * W, length, channels,
+               to + r * row_step + first * col_step, col_step);
+      });
     }
   }
 

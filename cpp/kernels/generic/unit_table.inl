@@ -44,7 +44,7 @@ constexpr DTypeTable generic_table() {
   }
   table.conv[static_cast<int>(Family::transposed_planar)] = {pack_transposed<T>,
                                                              transposed_planar<T>};
-  table.conv[static_cast<int>(Family::transposed_pixels)] = {pack_transposed_panels<T>,
+  table.conv[static_cast<int>(Family::transposed_pixels)] = {pack_transposed_columns<T>,
                                                              transposed_pixels<T>};
   table.conv[static_cast<int>(Family::few_pixels)] = {nullptr, few_pixels<T>};
   table.channel_products = channel_products<T>;
