@@ -53,10 +53,12 @@ class Prepared:
     Attributes:
         run: The timed call. It computes the whole output.
         fetch: Turns what ``run`` returned into an array in the reference's layout; not timed.
+        calls: Calls of the operator that ``run`` makes.
     """
 
     run: Callable[[], Any]
     fetch: Callable[[Any], NDArray[Any]] = np.asarray
+    calls: int = 1
 
 
 class Contestant(Protocol):

@@ -111,6 +111,7 @@ class Run:
     load_before: float | None = None
     precision: str = "highest"
     held: dict[str, str] = field(default_factory=dict)
+    device: str = "cpu"
     layers: list[LayerResult] = field(default_factory=list)
     interrupted: bool = False
 

@@ -101,8 +101,12 @@ def _measure(
             ready[contestant.key], measurements[contestant.key] = outcome
     timings = race({key: prepared.run for key, prepared in ready.items()}, effort)
     for key, timing in timings.items():
+        calls = ready[key].calls
         measurements[key] = replace(
-            measurements[key], seconds=timing.median, best=timing.best, calls=timing.calls
+            measurements[key],
+            seconds=timing.median / calls,
+            best=timing.best / calls,
+            calls=timing.calls * calls,
         )
     answered = measurements[OWN].seconds is not None
     return LayerResult(layer, measurements, explain(problem, settings) if answered else "")

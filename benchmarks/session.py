@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import fastconv
@@ -27,7 +28,12 @@ NETWORKS = Effort(seconds=1.0, rounds=10, limit=3.0)
 NETWORKS_QUICK = Effort(seconds=0.3, rounds=5, limit=0.6)
 
 
-def _plan(problem: Problem, settings: Settings) -> str:
+def gpu_text() -> str:
+    """The GPUs that fastconv sees, with the driver."""
+    return fastconv.show_config().cuda.removeprefix("on: ").partition(";")[0]
+
+
+def _plan(problem: Problem, settings: Settings, device: str = "cpu") -> str:
     if not problem.has_plan:
         return ""
     assert problem.weight_shape is not None
@@ -39,6 +45,7 @@ def _plan(problem: Problem, settings: Settings) -> str:
         dtype=settings.dtype,
         algorithm=cast(Algorithm, settings.algorithm),
         precision=cast(Precision, settings.precision),
+        device=device,
         **problem.options,
     ).kernel
 
@@ -79,6 +86,7 @@ def measure(
     quick: bool,
     observer: Observer,
     networks: bool = False,
+    device: str = "cpu",
 ) -> Run:
     """Measure the machine's ceilings, then the layers.
 
@@ -94,24 +102,34 @@ def measure(
         held: Environment that holds peers to that instruction set.
         quick: Measure for a shorter time.
         observer: Told about progress.
+        device: "cpu", or "cuda" for PyTorch's current GPU.
         networks: Whether the layers are whole networks.
     """
     own, judge, efforts = _NETWORKS if networks else _LAYERS
     contestants = [*own(), *peers]
+    chip = fastconv.show_config().cpu
+    measured = partial(machine.measure_ceilings, _core, isa, dtype, threads)
+    if device == "cuda":
+        from . import gpu
+
+        contestants = [gpu.GpuFastconv(), *peers]
+        chip = gpu_text()
+        measured = partial(gpu.measure_ceilings, dtype)
     run = Run(
         threads=threads,
         dtype=dtype,
         algorithm=algorithm,
-        isa=isa,
-        cpu=fastconv.show_config().cpu,
+        isa="cuda" if device == "cuda" else isa,
+        cpu=chip,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        ceilings=machine.measure_ceilings(_core, isa, dtype, threads),
+        ceilings=measured(),
         versions=machine.versions(n for c in contestants for n in c.distributions),
         titles={c.key: c.title for c in contestants},
         missing={m.key: m.reason for m in missing},
         load_before=machine.load_before(),
         precision=precision,
         held=held,
+        device=device,
     )
     try:
         run.layers += measure_layers(
@@ -121,12 +139,12 @@ def measure(
             efforts[quick],
             observer,
             reference=fastconv.reference,
-            explain=_plan,
+            explain=partial(_plan, device=device),
             judge=judge,
         )
     finally:
         fastconv.set_num_threads(None)
     # What the machine reaches swings with its other load: the better of two measurements counts.
-    run.ceilings = run.ceilings.better(machine.measure_ceilings(_core, isa, dtype, threads))
+    run.ceilings = run.ceilings.better(measured())
     run.interrupted = observer.stopped()
     return run

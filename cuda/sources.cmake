@@ -19,6 +19,7 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/conv_mma_bfloat16.cu
   cuda/kernels/conv_mma_float16.cu
   cuda/kernels/conv_mma_float32.cu
+  cuda/kernels/copy.cu
   cuda/kernels/depthwise.cu
   cuda/kernels/fill.cu
   cuda/kernels/fold.cu
@@ -29,4 +30,5 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/weights_gemm.cu
   cuda/kernels/weights_mma.cu)
 set(FASTCONV_CUDA_ONLY
-  cuda/launch/device_traits.cu)
+  cuda/launch/device_traits.cu
+  cuda/launch/runtime.cu)

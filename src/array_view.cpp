@@ -1,9 +1,8 @@
 #include "array_view.h"
 
 #include <atomic>
-#include <cstdint>
-#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "core/names.h"
 #include "result_memory.h"
@@ -93,7 +92,7 @@ DType checked_dtype(PyObject* object, const char* name) {
   return dtype;
 }
 
-bool fill_view(PyObject* object, DType dtype, ArrayView& view) {
+void fill_view(PyObject* object, DType dtype, ArrayView& view) {
   const auto* array = py::detail::array_proxy(object);
   const Index element = element_size(dtype);
   view.data = array->data;
@@ -101,51 +100,13 @@ bool fill_view(PyObject* object, DType dtype, ArrayView& view) {
   view.dtype = dtype;
   view.writable = (array->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) != 0;
   view.c_contiguous = (array->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) != 0;
-  bool aligned = (array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+  view.aligned = (array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
   for (int i = 0; i < array->nd; ++i) {
     view.shape[i] = array->dimensions[i];
     const Index bytes = array->strides[i];
     view.strides[i] = bytes / element;
-    aligned = aligned && (bytes % element == 0 || array->dimensions[i] <= 1);
+    view.aligned = view.aligned && (bytes % element == 0 || array->dimensions[i] <= 1);
   }
-  return aligned;
-}
-
-struct Extent {
-  std::uintptr_t lo, hi;
-};
-
-Extent extent(const ArrayView& view) {
-  const Index element = element_size(view.dtype);
-  Index lo = 0, hi = 0;
-  for (int i = 0; i < view.ndim; ++i) {
-    if (view.shape[i] == 0) return {0, 0};
-    const Index reach = (view.shape[i] - 1) * view.strides[i] * element;
-    (reach < 0 ? lo : hi) += reach;
-  }
-  const auto base = reinterpret_cast<std::uintptr_t>(view.data);
-  return {base + static_cast<std::uintptr_t>(lo), base + static_cast<std::uintptr_t>(hi + element)};
-}
-
-// An axis whose step does not lead past the elements of the axes with smaller steps, or -1. Slices
-// and transpositions of an array have none.
-int overlapping_axis(const ArrayView& view) {
-  const auto step = [&](int axis) { return std::abs(view.strides[axis]); };
-  int order[kMostDims];  // by rising step
-  int count = 0;
-  for (int i = 0; i < view.ndim; ++i) {
-    if (view.shape[i] == 0) return -1;
-    if (view.shape[i] == 1) continue;
-    int at = count++;
-    for (; at > 0 && step(order[at - 1]) > step(i); --at) order[at] = order[at - 1];
-    order[at] = i;
-  }
-  Index reach = 0;
-  for (int i = 0; i < count; ++i) {
-    if (step(order[i]) <= reach) return order[i];
-    reach += (view.shape[order[i]] - 1) * step(order[i]);
-  }
-  return -1;
 }
 
 py::object new_typed_array(int type_number, int ndim, const Index* shape, bool channels_last,
@@ -187,127 +148,46 @@ bool is_masked(PyObject* object) {
   return py::isinstance(object, py::module_::import("numpy.ma").attr("MaskedArray"));
 }
 
-void fail(ErrorKind kind, std::string message) {
-  throw Error{kind, std::move(message)};
+bool is_numpy_array(PyObject* object) {
+  const auto& api = py::detail::npy_api::get();
+  return Py_TYPE(object) == api.PyArray_Type_ || api.PyArray_Check_(object);
 }
 
-void check(const Status& status) {
-  if (status.ok()) return;
-  switch (status.code) {
-    case StatusCode::shape:
-      fail(ErrorKind::shape, status.message);
-    case StatusCode::dtype:
-      fail(ErrorKind::dtype, status.message);
-    case StatusCode::unsupported:
-      fail(ErrorKind::unsupported, status.message);
-    case StatusCode::unavailable:
-      fail(ErrorKind::unavailable, status.message);
-    case StatusCode::memory:
-      fail(ErrorKind::memory, status.message);
-    case StatusCode::value:
-    case StatusCode::ok:
-      fail(ErrorKind::value, status.message);
+ArrayView view_in_place(PyObject* object, const char* name) {
+  check_is_array(object, name);
+  const DType dtype = checked_dtype(object, name);
+  const auto* array = py::detail::array_proxy(object);
+  if (array->nd > kMostDims) {
+    const std::vector<Index> shape(array->dimensions, array->dimensions + array->nd);
+    fail_axes(name, array->nd, shape.data());
   }
-}
-
-std::string shape_text(int ndim, const Index* shape) {
-  std::string text = "(";
-  for (int i = 0; i < ndim; ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
-  return text + (ndim == 1 ? ",)" : ")");
-}
-
-std::string ArrayView::shape_text() const {
-  return bind::shape_text(ndim, shape);
-}
-
-Index ArrayView::size() const {
-  Index total = 1;
-  for (int i = 0; i < ndim; ++i) total *= shape[i];
-  return total;
-}
-
-bool ArrayView::is_contiguous() const {
-  return c_contiguous;
+  ArrayView view;
+  fill_view(object, dtype, view);
+  view.owner = py::reinterpret_borrow<py::object>(object);
+  return view;
 }
 
 ArrayView view_array(PyObject* object, const char* name) {
-  check_is_array(object, name);
-  const DType dtype = checked_dtype(object, name);
-  if (py::detail::array_proxy(object)->nd > kMostDims) {
-    fail(ErrorKind::shape, std::string(name) + " has " +
-                               std::to_string(py::detail::array_proxy(object)->nd) +
-                               " axes; no operator takes more than 5");
-  }
-  ArrayView view;
-  if (fill_view(object, dtype, view)) {
-    view.owner = py::reinterpret_borrow<py::object>(object);
-    return view;
-  }
+  ArrayView view = view_in_place(object, name);
+  if (view.aligned) return view;
   view.owner = py::module_::import("numpy").attr("array")(
       py::handle(object), py::arg("copy") = true, py::arg("order") = "C");
-  fill_view(view.owner.ptr(), dtype, view);
+  fill_view(view.owner.ptr(), view.dtype, view);
   return view;
 }
 
-ArrayView view_output(PyObject* object, DType dtype, int ndim, const Index* shape) {
-  check_is_array(object, "out");
-  const DType given = checked_dtype(object, "out");
-  if (given != dtype) {
-    fail(ErrorKind::dtype, "out has dtype " + dtype_text(object) +
-                               "; it must have the input's dtype " + dtype_name(dtype));
-  }
-  const auto* array = py::detail::array_proxy(object);
-  bool same = array->nd == ndim;
-  for (int i = 0; same && i < ndim; ++i) same = array->dimensions[i] == shape[i];
-  if (!same) {
-    std::string shown = "(";
-    for (int i = 0; i < array->nd; ++i) {
-      shown += (i > 0 ? ", " : "") + std::to_string(array->dimensions[i]);
-    }
-    shown += array->nd == 1 ? ",)" : ")";
-    fail(ErrorKind::shape,
-         "out has shape " + shown + "; this call needs " + shape_text(ndim, shape));
-  }
-  ArrayView view;
-  const bool aligned = fill_view(object, dtype, view);
-  view.owner = py::reinterpret_borrow<py::object>(object);
-  if (!view.writable) {
-    fail(ErrorKind::value, "out is read-only; pass a writable array, or leave it out");
-  }
-  if (!aligned) {
-    fail(ErrorKind::value, "out is not aligned to its elements; pass an array made by numpy.empty");
-  }
-  if (const int axis = overlapping_axis(view); axis >= 0) {
-    fail(ErrorKind::value, "out repeats its memory along axis " + std::to_string(axis) +
-                               " (stride " + std::to_string(view.strides[axis]) +
-                               " elements); pass an array whose elements are apart");
-  }
-  return view;
+ArrayView contiguous(const ArrayView& view) {
+  if (view.c_contiguous || view.ndim == 0) return view;
+  const py::object copy = py::module_::import("numpy").attr("ascontiguousarray")(view.owner);
+  return view_own(copy, view.dtype);
 }
 
-void check_same_dtype(const ArrayView& a, const char* a_name, const ArrayView& b,
-                      const char* b_name) {
-  if (a.dtype == b.dtype) return;
-  fail(ErrorKind::dtype, std::string(a_name) + " has dtype " + dtype_name(a.dtype) + " and " +
-                             b_name + " has dtype " + dtype_name(b.dtype) +
-                             "; convert one with astype");
+void copy_to(const ArrayView& target, const ArrayView& source) {
+  py::module_::import("numpy").attr("copyto")(target.owner, source.owner);
 }
 
-void check_no_overlap(const ArrayView& out, const ArrayView& in, const char* in_name) {
-  const Extent a = extent(out), b = extent(in);
-  if (a.lo >= b.hi || b.lo >= a.hi) return;
-  bool shared = true;
-  try {
-    shared = py::module_::import("numpy")
-                 .attr("shares_memory")(out.owner, in.owner, py::arg("max_work") = 10000)
-                 .cast<bool>();
-  } catch (py::error_already_set&) {
-    shared = true;  // too hard to tell
-  }
-  if (shared) {
-    fail(ErrorKind::value, std::string("out shares memory with ") + in_name +
-                               "; pass an array of its own, or leave it out");
-  }
+void fill_zero(const ArrayView& view) {
+  std::memset(view.data, 0, static_cast<std::size_t>(view.size() * element_size(view.dtype)));
 }
 
 py::object new_array(DType dtype, int ndim, const Index* shape, bool channels_last,

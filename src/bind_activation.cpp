@@ -1,18 +1,14 @@
 // Activations over whole arrays, and their gradients.
+#include <algorithm>
+
 #include "arguments.h"
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
-#include "core/activate.h"
+#include "tensor.h"
 
 namespace fastconv::bind {
 namespace {
-
-// The same values without gaps in C order; the array itself where it is that already.
-ArrayView contiguous(const ArrayView& array) {
-  if (array.is_contiguous()) return array;
-  const py::object copy = py::module_::import("numpy").attr("ascontiguousarray")(array.owner);
-  return view_own(copy, array.dtype);
-}
 
 // Whether the elements fill their memory, in the same order as those of `like`.
 bool lies_as(const ArrayView& array, const ArrayView& like) {
@@ -60,26 +56,17 @@ PyObject* run(Operands given, PyObject* kind) {
     result = new_array(x.dtype, x.ndim, x.shape);
     arrays.to = view_own(result, x.dtype).data;
   }
-  if (x.size() != 0) {
-    const py::gil_scoped_release released;
-    run_activation(x.dtype, activation, x.size(), arrays);
-  }
+  if (x.size() != 0) check(backend::activation(x.dtype, activation, x.size(), arrays));
   if (!in_place && given.out.data != nullptr) {
-    py::module_::import("numpy").attr("copyto")(given.out.owner, result);
+    copy_to(given.out, view_own(result, x.dtype));
     result = given.out.owner;
   }
   return result.release().ptr();
 }
 
-void check_count(Py_ssize_t count, Py_ssize_t expected) {
-  if (count == expected) return;
-  fail(ErrorKind::type,
-       "expected " + std::to_string(expected) + " arguments, got " + std::to_string(count));
-}
-
 PyObject* activation(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
-    check_count(count, 4);
+  return guarded({"activation", 0}, args, count, [&]() -> PyObject* {
+    check_argument_count(count, 4);
     Operands given;
     given.x = view_array(args[0], "x");
     if (args[2] != Py_None) {
@@ -94,8 +81,8 @@ PyObject* activation(PyObject*, PyObject* const* args, Py_ssize_t count) {
 }
 
 PyObject* activation_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
-    check_count(count, 3);
+  return guarded({"activation_backward", 0}, args, count, [&]() -> PyObject* {
+    check_argument_count(count, 3);
     Operands given;
     given.grad = view_array(args[0], "grad_output");
     given.x = view_array(args[1], "x");

@@ -19,6 +19,8 @@ const char* class_name(ErrorKind kind) {
       return "UnsupportedError";
     case ErrorKind::unavailable:
       return "BackendUnavailableError";
+    case ErrorKind::cuda:
+      return "CudaError";
     case ErrorKind::memory:
       return "OutOfMemoryError";
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "array_view.h"
+#include "call_scope.h"
 
 namespace fastconv::bind {
 
@@ -20,7 +21,7 @@ auto translated(Body&& body) {
   }
 }
 
-// Runs a METH_FASTCALL body; every C++ exception becomes a Python one.
+// Runs a body; every C++ exception becomes a Python one.
 template <class Body>
 PyObject* guarded(Body&& body) {
   try {
@@ -28,6 +29,15 @@ PyObject* guarded(Body&& body) {
   } catch (...) {
     return raise_current();
   }
+}
+
+// Runs the body of a METH_FASTCALL function, unless another module computes for the entry's array.
+template <class Body>
+PyObject* guarded(const Entry& entry, PyObject* const* args, Py_ssize_t count, Body&& body) {
+  return guarded([&]() -> PyObject* {
+    const CallScope scope(entry, args, count);
+    return scope.elsewhere() != nullptr ? scope.elsewhere() : body();
+  });
 }
 
 }  // namespace fastconv::bind

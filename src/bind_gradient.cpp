@@ -1,10 +1,10 @@
-// Gradients of convolutions: NumPy arrays to a ConvProblem, and up to three results.
-#include <pybind11/stl.h>
+// Gradients of convolutions: arrays to a ConvProblem, and up to three results.
+#include <algorithm>
 
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
 #include "conv_call.h"
-#include "core/gradient.h"
 #include "tensor.h"
 
 namespace fastconv::bind {
@@ -64,13 +64,12 @@ void check_gradient(const ConvCall& call, const ArrayView& x, const ArrayView& g
 
 py::object zeros(DType dtype, int ndim, const Index* shape) {
   py::object made = new_array(dtype, ndim, shape);
-  const ArrayView view = view_own(made, dtype);
-  std::memset(view.data, 0, static_cast<std::size_t>(view.size() * element_size(dtype)));
+  fill_zero(view_own(made, dtype));
   return made;
 }
 
 PyObject* conv_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"conv_backward", kGradOutput}, args, count, [&]() -> PyObject* {
     check_count(count, kGradientArguments);
     const ArrayView grad = view_array(args[kGradOutput], "grad_output");
     const ArrayView x = view_array(args[kGradX], "x");
@@ -96,38 +95,19 @@ PyObject* conv_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
       to_bias = view_own(grad_bias, x.dtype);
     }
     if (!empty) {
-      Status status;
-      const OtherThreads others(p);
       if (to_x.data != nullptr) {
-        status = run_input_gradient(p, tensor_strides(to_x.strides, call.unbatched, p.rank),
-                                    grad.data, call.weight.data, to_x.data);
+        check(backend::input_gradient(p, tensor_strides(to_x.strides, call.unbatched, p.rank),
+                                      grad.data, call.weight.data, to_x.data));
       }
-      if (status.ok() && to_weight.data != nullptr) {
+      if (to_weight.data != nullptr) {
         ConvProblem own = p;
         own.w = tensor_strides(to_weight.strides, false, p.rank);
-        status = run_weight_gradient(own, grad.data, x.data, to_weight.data);
+        check(backend::weight_gradient(own, grad.data, x.data, to_weight.data));
       }
-      if (status.ok() && to_bias.data != nullptr) {
-        status = run_bias_gradient(p, grad.data, to_bias.data);
-      }
-      check(status);
+      if (to_bias.data != nullptr) check(backend::bias_gradient(p, grad.data, to_bias.data));
     }
     return py::make_tuple(grad_x, grad_weight, grad_bias).release().ptr();
   });
-}
-
-// Names of WeightFamily.
-constexpr const char* kWeightKernels[kWeightFamilies] = {"panels", "unfolded", "rows",
-                                                         "depthwise_last"};
-
-void force_weight_kernel(const std::optional<std::string>& name) {
-  if (!name) return force_weight_family(-1);
-  for (int i = 0; i < kWeightFamilies; ++i) {
-    if (*name == kWeightKernels[i]) return force_weight_family(i);
-  }
-  fail(
-      ErrorKind::value,
-      "name is '" + *name + "'; it must be 'panels', 'unfolded', 'rows', 'depthwise_last' or None");
 }
 
 }  // namespace
@@ -135,12 +115,6 @@ void force_weight_kernel(const std::optional<std::string>& name) {
 void bind_gradient(py::module_& m) {
   add_fast_function(m, "conv_backward", conv_backward,
                     "Gradients of any convolution; see fastconv.conv2d_backward.");
-  m.def(
-      "force_weight_kernel",
-      [](const std::optional<std::string>& name) {
-        translated([&] { force_weight_kernel(name); });
-      },
-      py::arg("name"), "Computes weight gradients by one kernel; None returns to choosing.");
 }
 
 }  // namespace fastconv::bind

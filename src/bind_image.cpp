@@ -1,7 +1,6 @@
 // Image filters: (H, W) or (H, W, C) arrays with one kernel for all channels.
-#include <fastconv/fastconv.h>
-
 #include "arguments.h"
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
 #include "core/config.h"
@@ -115,7 +114,7 @@ Algorithm filter_algorithm(PyObject* given) {
 }
 
 PyObject* filter(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"filter_image", kImage}, args, count, [&]() -> PyObject* {
     if (count != kFilterArguments) fail(ErrorKind::type, "wrong number of arguments");
     const ArrayView image = view_array(args[kImage], "image");
     const ArrayView kernel = view_array(args[kKernel], "kernel");
@@ -147,14 +146,8 @@ PyObject* filter(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const Index element = element_size(p.dtype);
     Index last = 0;
     for (int i = 0; rotate && i < 2; ++i) last += (kernel.shape[i] - 1) * kernel.strides[i];
-    ConvPlan plan;
-    check(plan_conv(p, {algorithm}, plan));
-    Status status;
-    {
-      const py::gil_scoped_release released;
-      status = run_conv(p, plan, {image.data, kernel.data + last * element, nullptr, out.data});
-    }
-    check(status);
+    check(backend::conv(p, {algorithm},
+                        {image.data, kernel.data + last * element, nullptr, out.data}));
     return result.release().ptr();
   });
 }

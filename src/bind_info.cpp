@@ -5,6 +5,7 @@
 #include "bindings.h"
 #include "core/config.h"
 #include "core/cpu_features.h"
+#include "core/gradient.h"
 #include "core/measure.h"
 #include "core/names.h"
 #include "core/parallel.h"
@@ -51,6 +52,7 @@ py::dict info() {
   facts["algorithms"] = listed(kAlgorithmNames);
   facts["activations"] = listed(kActivationNames);
   facts["precisions"] = listed(kPrecisionNames);
+  facts["cuda"] = FASTCONV_CUDA_BUILD;
   return facts;
 }
 
@@ -58,6 +60,20 @@ void force(const std::optional<std::string>& name) {
   if (!name) return release_isa();
   const int found = named(*name, kIsaNames, "isa");
   check(force_isa(static_cast<Isa>(found)));
+}
+
+// Names of WeightFamily.
+constexpr const char* kWeightKernels[kWeightFamilies] = {"panels", "unfolded", "rows",
+                                                         "depthwise_last"};
+
+void force_weight_kernel(const std::optional<std::string>& name) {
+  if (!name) return force_weight_family(-1);
+  for (int i = 0; i < kWeightFamilies; ++i) {
+    if (*name == kWeightKernels[i]) return force_weight_family(i);
+  }
+  fail(
+      ErrorKind::value,
+      "name is '" + *name + "'; it must be 'panels', 'unfolded', 'rows', 'depthwise_last' or None");
 }
 
 void set_threads(py::handle count) {
@@ -116,6 +132,12 @@ void bind_info(py::module_& m) {
   m.def(
       "force_isa", [](const std::optional<std::string>& name) { translated([&] { force(name); }); },
       py::arg("name"), "Runs this instruction set's kernels from now on; None: the default.");
+  m.def(
+      "force_weight_kernel",
+      [](const std::optional<std::string>& name) {
+        translated([&] { force_weight_kernel(name); });
+      },
+      py::arg("name"), "Computes weight gradients by one kernel; None returns to choosing.");
   m.def("get_num_threads", &max_threads, "Threads that the next call may use.");
   m.def(
       "set_num_threads", [](py::handle count) { translated([&] { set_threads(count); }); },

@@ -1,12 +1,11 @@
-// fastconv._core.ConvPlan: a convolution with its weights, ready for many calls.
+// ConvPlan: a convolution with its weights, ready for many calls.
 //
 // A type of its own rather than a pybind11 class: a call through pybind11's dispatch costs 0.2 us
 // more, and 0.4 with a keyword (measured on the smallest convolution). A call with out= allocates
 // nothing.
-#include <fastconv/fastconv.h>
-
 #include <memory>
 
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
 #include "conv_call.h"
@@ -30,9 +29,7 @@ class Plan {
     if (adds && is_narrow(call_.problem.dtype)) {
       fail(ErrorKind::dtype, "an addend needs float32 or float64 weights");
     }
-    const ArrayView bias = contiguous_bias(call_.bias);
-    check(
-        PreparedConv::make(call_.problem, call_.options, call_.weight.data, bias.data, prepared_));
+    prepared_ = backend::Prepared::make(call_);
     call_.weight = ArrayView{};
     call_.bias = ArrayView{};
     ndim_ = input_shape(call_, shape_);
@@ -57,20 +54,13 @@ class Plan {
     const ArrayView addend = addend_object == nullptr ? ArrayView{} : addend_like(addend_object, y);
     const bool direct = has_strides(y, y_strides_) || is_part(y);
     const ArrayView target = direct ? y : new_in_layout(y);
-    Status status;
-    {
-      const OtherThreads others(call_.problem);
-      const Index batch = is_part(target) ? target.strides[0] : prepared_->problem().y.batch;
-      status = is_part(target) || call_.problem.has_addend
-                   ? prepared_->run(input.data, target.data, batch, addend.data)
-                   : prepared_->run(input.data, target.data);
-    }
-    check(status);
-    if (!direct) copy_to(y.owner, target.owner);
+    const Index* image_step = is_part(target) ? target.strides : nullptr;
+    check(prepared_->run(input.data, target.data, image_step, addend.data));
+    if (!direct) copy_to(y, target);
     return result;
   }
 
-  std::string text() const { return explain(call_.problem, prepared_->plan()); }
+  std::string text() const { return prepared_->explanation(); }
   py::tuple out_shape() const {
     Index shape[kMostDims];
     const int ndim = output_shape(call_, shape);
@@ -128,16 +118,12 @@ class Plan {
 
   ArrayView copy_of(const ArrayView& x) const {
     const ArrayView copy = new_in_layout(x);
-    copy_to(copy.owner, x.owner);
+    copy_to(copy, x);
     return copy;
   }
 
-  static void copy_to(const py::object& target, const py::object& source) {
-    py::module_::import("numpy").attr("copyto")(target, source);
-  }
-
   ConvCall call_;
-  std::unique_ptr<PreparedConv> prepared_;
+  std::unique_ptr<backend::Prepared> prepared_;
   int ndim_ = 0;
   Index shape_[kMostDims] = {};
   Index x_strides_[kMostDims] = {}, y_strides_[kMostDims] = {};
@@ -177,6 +163,7 @@ PyObject* call_plan(PyObject* self, PyObject* const* args, std::size_t flags, Py
       place = args[positional + i];
     }
     if (given[0] == nullptr) fail(ErrorKind::type, "a plan needs the input x");
+    const CallScope scope({nullptr, 0}, given, 1);
     PyObject* out = given[1] == nullptr ? Py_None : given[1];
     return plan_of(self).run(given[0], out, given[2]).release().ptr();
   });
@@ -197,8 +184,8 @@ PyObject* get_explanation(PyObject* self, void*) {
   return guarded([&] { return py::str(plan_of(self).text()).release().ptr(); });
 }
 
-PyObject* prepare(PyObject* const* args, Py_ssize_t count, bool adds) {
-  return guarded([&]() -> PyObject* {
+PyObject* prepare(const char* name, PyObject* const* args, Py_ssize_t count, bool adds) {
+  return guarded({name, kWeight}, args, count, [&]() -> PyObject* {
     check_count(count, kConvArguments);
     auto plan = std::make_unique<Plan>(args, adds);
     PyObject* made = g_type->tp_alloc(g_type, 0);
@@ -211,11 +198,11 @@ PyObject* prepare(PyObject* const* args, Py_ssize_t count, bool adds) {
 }
 
 PyObject* prepare_conv(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return prepare(args, count, false);
+  return prepare("prepare_conv", args, count, false);
 }
 
 PyObject* prepare_sum(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return prepare(args, count, true);
+  return prepare("prepare_sum", args, count, true);
 }
 
 PyMemberDef g_members[] = {
@@ -235,16 +222,15 @@ PyType_Slot g_slots[] = {
     {Py_tp_getset, g_attributes},
     {0, nullptr}};
 
-// Without a constructor: only prepare_conv makes plans, so each has its weights.
-PyType_Spec g_spec = {"fastconv._core.ConvPlan", sizeof(PlanObject), 0,
-                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
-                          Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-                      g_slots};
-
 }  // namespace
 
 void bind_plan(py::module_& m) {
-  PyObject* type = PyType_FromSpec(&g_spec);
+  // Without a constructor: only prepare_conv makes plans, so each has its weights.
+  PyType_Spec spec = {kPlanType, sizeof(PlanObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+                          Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+                      g_slots};
+  PyObject* type = PyType_FromSpec(&spec);
   if (type == nullptr) throw py::error_already_set();
   g_type = reinterpret_cast<PyTypeObject*>(type);
   m.attr("ConvPlan") = py::reinterpret_borrow<py::object>(type);

@@ -1,8 +1,7 @@
-// Pooling: NumPy arrays and options to a PoolProblem, and the call.
+// Pooling: arrays and options to a PoolProblem, and the call.
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
-#include "core/config.h"
-#include "core/parallel.h"
 #include "pool_call.h"
 
 namespace fastconv::bind {
@@ -61,20 +60,13 @@ PyObject* finish(PoolCall& call, PyObject* out) {
     p.indices = tensor_strides(view.strides, call.shape.unbatched, p.rank);
     indices = reinterpret_cast<Index*>(view.data);
   }
-  PoolPlan plan;
-  check(choose_pool(p, active_isa(), max_threads(), plan));
-  Status status;
-  {
-    const py::gil_scoped_release released;
-    status = run_pool(p, plan, call.x.data, y.data, indices);
-  }
-  check(status);
+  check(backend::pool(p, call.x.data, y.data, indices));
   if (!p.with_indices) return values.release().ptr();
   return py::make_tuple(values, positions).release().ptr();
 }
 
 PyObject* pool(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"pool", kX}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kPoolArguments);
     PoolCall call = parse_pool(
         args[kRank], args[kKind], args[kX],
@@ -86,7 +78,7 @@ PyObject* pool(PyObject*, PyObject* const* args, Py_ssize_t count) {
 }
 
 PyObject* adaptive_pool(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"adaptive_pool", kAdaptiveX}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kAdaptiveArguments);
     PoolCall call = parse_adaptive_pool(args[kAdaptiveRank], args[kAdaptiveKind], args[kAdaptiveX],
                                         args[kOutputSize]);

@@ -1,9 +1,7 @@
-// Gradients of pooling: NumPy arrays and options to a PoolProblem, and the call.
-#include <cstring>
-
+// Gradients of pooling: arrays and options to a PoolProblem, and the call.
+#include "backend.h"
 #include "bind_errors.h"
 #include "bindings.h"
-#include "core/pool_gradient.h"
 #include "index_view.h"
 #include "pool_call.h"
 
@@ -38,45 +36,27 @@ enum AdaptiveGradientArgument {
 
 PyObject* finish(PoolCall& call, PyObject* grad_output, PyObject* indices) {
   PoolProblem& p = call.problem;
-  check(validate(p));
-  const ArrayView grad = view_array(grad_output, "grad_output");
-  check_same_dtype(grad, "grad_output", call.x, "x");
-  Index sizes[kMostDims];
-  const int ndim = tensor_sizes(call.shape, p.rank, p.out, sizes);
-  if (grad.ndim != ndim || !std::equal(sizes, sizes + ndim, grad.shape)) {
-    fail(ErrorKind::shape, "grad_output has shape " + grad.shape_text() + ", but pooling x " +
-                               call.x.shape_text() + " with these options gives an output of " +
-                               "shape " + shape_text(ndim, sizes) +
-                               "; pass the gradient of that output, and the options of the "
-                               "pooling");
-  }
-  p.y = tensor_strides(grad.strides, call.shape.unbatched, p.rank);
+  const ArrayView grad = view_pooled_gradient(call, grad_output);
   IndexView positions{};
   if (indices != Py_None) {
     positions = view_indices(indices, grad, "grad_output");
     p.indices = tensor_strides(positions.strides, call.shape.unbatched, p.rank);
   }
-  py::object result = new_array(p.dtype, call.x.ndim, call.x.shape,
-                                is_channels_last(call.x, call.shape), call.shape.channel_axis());
-  const ArrayView to = view_own(result, p.dtype);
+  ArrayView to;
+  py::object result = new_input_gradient(call, to);
   if (grad.size() == 0) {
-    std::memset(to.data, 0, static_cast<std::size_t>(to.size() * element_size(p.dtype)));
+    fill_zero(to);
     return result.release().ptr();
   }
   const Strides strides = tensor_strides(to.strides, call.shape.unbatched, p.rank);
-  Status status;
-  {
-    const py::gil_scoped_release released;
-    status = p.kind == PoolKind::average
-                 ? run_average_gradient(p, strides, grad.data, to.data)
-                 : run_winner_gradient(p, strides, grad.data, call.x.data, positions.data, to.data);
-  }
-  check(status);
+  check(p.kind == PoolKind::average ? backend::average_gradient(p, strides, grad.data, to.data)
+                                    : backend::winner_gradient(p, strides, grad.data, call.x.data,
+                                                               positions.data, to.data));
   return result.release().ptr();
 }
 
 PyObject* pool_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"pool_backward", kGradOutput}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kPoolGradientArguments);
     const py::float_ norm(1.0);
     PoolCall call =
@@ -88,7 +68,7 @@ PyObject* pool_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
 }
 
 PyObject* adaptive_pool_backward(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"adaptive_pool_backward", kAdaptiveGradOutput}, args, count, [&]() -> PyObject* {
     check_argument_count(count, kAdaptiveGradientArguments);
     PoolCall call = parse_adaptive_pool(args[kAdaptiveRank], args[kAdaptiveKind], args[kAdaptiveX],
                                         args[kOutputSize]);

@@ -31,8 +31,9 @@ py::dict described(const Measured& measured) {
 }
 
 PyObject* tune(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  return guarded([&]() -> PyObject* {
+  return guarded({"tune_conv", kWeight}, args, count, [&]() -> PyObject* {
     check_count(count, kTuneArguments);
+    load_tuned();
     const ConvCall call = parse_planned(args);
     const ArrayView x = view_array(args[kTuneInput], "x");
     const ConvProblem& problem = call.problem;
@@ -45,7 +46,7 @@ PyObject* tune(PyObject*, PyObject* const* args, Py_ssize_t count) {
     const int ndim = output_shape(call, shape);
     const py::object y =
         new_array(problem.dtype, ndim, shape, call.channels_last, call.unbatched ? 0 : 1);
-    const ArrayView bias = contiguous_bias(call.bias);
+    const ArrayView bias = contiguous(call.bias);
     const ConvArrays arrays{x.data, call.weight.data, bias.data, view_own(y, problem.dtype).data};
     std::vector<Measured> ranked;
     Status status;

@@ -10,6 +10,9 @@ using FastFunction = PyObject* (*)(PyObject* self, PyObject* const* args, Py_ssi
 
 void add_fast_function(py::module_& m, const char* name, FastFunction function, const char* doc);
 
+// The full name of the module's type of plans.
+extern const char* const kPlanType;
+
 void bind_activation(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_fold(py::module_& m);

@@ -1,7 +1,6 @@
 #include "conv_call.h"
 
 #include "precision.h"
-#include "tuned_files.h"
 
 namespace fastconv::bind {
 namespace {
@@ -102,19 +101,6 @@ std::vector<Index> parse_shape(PyObject* object, const char* name) {
   return shape;
 }
 
-// Multiply-adds up to which handing the interpreter to other threads would cost more than they
-// gain.
-constexpr Index kBriefWork = 30'000;
-
-bool is_brief(const ConvProblem& p) {
-  Index work = p.kernel.product() * p.group_in();
-  for (const Index size : {p.batch, p.out_channels, p.out[0], p.out[1], p.out[2]}) {
-    if (work > kBriefWork || size > kBriefWork) return false;
-    work *= size;
-  }
-  return work <= kBriefWork;
-}
-
 }  // namespace
 
 void check_count(Py_ssize_t count, Py_ssize_t expected) {
@@ -124,10 +110,6 @@ void check_count(Py_ssize_t count, Py_ssize_t expected) {
   }
 }
 
-OtherThreads::OtherThreads(const ConvProblem& problem) {
-  if (!is_brief(problem)) released_.emplace();
-}
-
 py::tuple shape_tuple(int ndim, const Index* shape) {
   py::tuple made(ndim);
   for (int i = 0; i < ndim; ++i) made[static_cast<std::size_t>(i)] = shape[i];
@@ -135,7 +117,6 @@ py::tuple shape_tuple(int ndim, const Index* shape) {
 }
 
 ConvCall parse_conv(PyObject* const* args, int x_ndim, const Index* x_shape, const ArrayView* x) {
-  load_tuned();
   ConvCall call;
   ConvProblem& p = call.problem;
   p.rank = static_cast<int>(parse_int(args[kRank], "rank"));
@@ -238,12 +219,6 @@ py::object make_output(const ConvCall& call, const ArrayView& x, PyObject* out, 
   check_no_overlap(view, call.weight, "weight");
   if (call.problem.has_bias) check_no_overlap(view, call.bias, "bias");
   return view.owner;
-}
-
-ArrayView contiguous_bias(const ArrayView& bias) {
-  if (bias.c_contiguous || bias.ndim == 0) return bias;
-  const py::object copy = py::module_::import("numpy").attr("ascontiguousarray")(bias.owner);
-  return view_own(copy, bias.dtype);
 }
 
 }  // namespace fastconv::bind

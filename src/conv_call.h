@@ -3,8 +3,6 @@
 
 #include <fastconv/fastconv.h>
 
-#include <optional>
-
 #include "arguments.h"
 
 namespace fastconv::bind {
@@ -46,16 +44,6 @@ ConvCall parse_planned(PyObject* const* args);
 
 void check_count(Py_ssize_t count, Py_ssize_t expected);
 
-// Lets other Python threads run while it lives, unless the work is over sooner than they would
-// start.
-class OtherThreads {
- public:
-  explicit OtherThreads(const ConvProblem& problem);
-
- private:
-  std::optional<py::gil_scoped_release> released_;
-};
-
 // Sets the output's strides; `out` has the batch axis only if the input had.
 void set_output_strides(ConvCall& call, const ArrayView& out);
 
@@ -66,8 +54,5 @@ py::tuple shape_tuple(int ndim, const Index* shape);
 
 // A new result, or `out` checked against the inputs.
 py::object make_output(const ConvCall& call, const ArrayView& x, PyObject* out, ArrayView& view);
-
-// The bias as a contiguous array.
-ArrayView contiguous_bias(const ArrayView& bias);
 
 }  // namespace fastconv::bind

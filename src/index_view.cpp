@@ -11,29 +11,29 @@ IndexView view_indices(PyObject* object, const ArrayView& like, const char* name
     fail(ErrorKind::type,
          "indices is a masked array; a mask has no meaning here: pass indices.filled(0)");
   }
-  IndexView view{py::reinterpret_borrow<py::array>(object), nullptr, {}};
-  const py::dtype dtype = view.owner.dtype();
+  py::array array = py::reinterpret_borrow<py::array>(object);
+  const py::dtype dtype = array.dtype();
   if (dtype.kind() != 'i' || dtype.itemsize() != sizeof(Index) || dtype.byteorder() == '>') {
     fail(ErrorKind::dtype, "indices must be int64, got " + py::cast<std::string>(py::str(dtype)) +
                                "; convert it with indices.astype(numpy.int64)");
   }
-  bool same = view.owner.ndim() == like.ndim;
-  for (int i = 0; same && i < like.ndim; ++i) same = view.owner.shape(i) == like.shape[i];
+  bool same = array.ndim() == like.ndim;
+  for (int i = 0; same && i < like.ndim; ++i) same = array.shape(i) == like.shape[i];
   if (!same) {
     fail(ErrorKind::shape, std::string("indices must have the shape of ") + name + ", " +
                                like.shape_text() + ", got " +
-                               py::cast<std::string>(py::str(view.owner.attr("shape"))) +
+                               py::cast<std::string>(py::str(array.attr("shape"))) +
                                "; pass the indices that max pooling gave with these values");
   }
-  bool aligned = (view.owner.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+  bool aligned = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
   for (int i = 0; i < like.ndim; ++i) {
-    aligned = aligned && view.owner.strides(i) % py::ssize_t{sizeof(Index)} == 0;
+    aligned = aligned && array.strides(i) % py::ssize_t{sizeof(Index)} == 0;
   }
-  if (!aligned) view.owner = view.owner.attr("copy")();
+  if (!aligned) array = array.attr("copy")();
+  IndexView view{array, static_cast<const Index*>(array.data()), {}};
   for (int i = 0; i < like.ndim; ++i) {
-    view.strides[i] = view.owner.strides(i) / static_cast<Index>(sizeof(Index));
+    view.strides[i] = array.strides(i) / static_cast<Index>(sizeof(Index));
   }
-  view.data = static_cast<const Index*>(view.owner.data());
   return view;
 }
 

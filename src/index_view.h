@@ -7,7 +7,7 @@ namespace fastconv::bind {
 
 // Positions that max pooling gave: an int64 array; strides in elements.
 struct IndexView {
-  py::array owner;
+  py::object owner;
   const Index* data;
   Index strides[kMostDims];
 };

@@ -1,5 +1,7 @@
 #include "pool_call.h"
 
+#include <algorithm>
+
 namespace fastconv::bind {
 namespace {
 
@@ -74,6 +76,31 @@ PoolCall parse_adaptive_pool(PyObject* rank, PyObject* kind, PyObject* x, PyObje
   PoolCall call = read_input(rank, kind, x, true);
   call.problem.out = parse_output_size(output_size, call.problem);
   return call;
+}
+
+ArrayView view_pooled_gradient(PoolCall& call, PyObject* grad_output) {
+  PoolProblem& p = call.problem;
+  check(validate(p));
+  const ArrayView grad = view_array(grad_output, "grad_output");
+  check_same_dtype(grad, "grad_output", call.x, "x");
+  Index sizes[kMostDims];
+  const int ndim = tensor_sizes(call.shape, p.rank, p.out, sizes);
+  if (grad.ndim != ndim || !std::equal(sizes, sizes + ndim, grad.shape)) {
+    fail(ErrorKind::shape, "grad_output has shape " + grad.shape_text() + ", but pooling x " +
+                               call.x.shape_text() + " with these options gives an output of " +
+                               "shape " + shape_text(ndim, sizes) +
+                               "; pass the gradient of that output, and the options of the "
+                               "pooling");
+  }
+  p.y = tensor_strides(grad.strides, call.shape.unbatched, p.rank);
+  return grad;
+}
+
+py::object new_input_gradient(const PoolCall& call, ArrayView& view) {
+  py::object made = new_array(call.problem.dtype, call.x.ndim, call.x.shape,
+                              is_channels_last(call.x, call.shape), call.shape.channel_axis());
+  view = view_own(made, call.problem.dtype);
+  return made;
 }
 
 }  // namespace fastconv::bind

@@ -22,4 +22,10 @@ struct WindowOptions {
 PoolCall parse_pool(PyObject* rank, PyObject* kind, PyObject* x, const WindowOptions& options);
 PoolCall parse_adaptive_pool(PyObject* rank, PyObject* kind, PyObject* x, PyObject* output_size);
 
+// Validates the pooling and views the gradient of its output, whose strides become those of
+// problem.y.
+ArrayView view_pooled_gradient(PoolCall& call, PyObject* grad_output);
+// A new array for the gradient of x, laid out like x.
+py::object new_input_gradient(const PoolCall& call, ArrayView& view);
+
 }  // namespace fastconv::bind

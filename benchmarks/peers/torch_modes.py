@@ -34,7 +34,7 @@ def _fetch(problem: Problem, settings: Settings) -> Callable[[torch.Tensor], NDA
     return lambda y: as_image(problem, _array(y, settings))
 
 
-def _border(problem: Problem) -> tuple[list[int], list[int] | None]:
+def border(problem: Problem) -> tuple[list[int], list[int] | None]:
     """Symmetric padding, and what functional.pad must add first where the sides differ."""
     g = geometry(problem)
     if g.pad_lo == g.pad_hi:
@@ -71,7 +71,7 @@ class Eager:
             return Prepared(lambda: function(x, **options), _fetch(problem, settings))
         weight = self._place(written, _tensor(given.weight, settings))
         bias = None if given.bias is None else _tensor(given.bias, settings)
-        options["padding"], extra = _border(written)
+        options["padding"], extra = border(written)
         if extra is None:
             return Prepared(lambda: function(x, weight, bias, **options), _fetch(problem, settings))
         return Prepared(
@@ -92,7 +92,7 @@ class Eager:
         if arrays.weight is None:
             y = function(placed["x"], **options)
         else:
-            options["padding"], extra = _border(problem)
+            options["padding"], extra = border(problem)
             x = placed["x"] if extra is None else functional.pad(placed["x"], extra)
             y = function(x, placed["weight"], None, **options)
         grad = placed["grad"]
@@ -135,7 +135,7 @@ class Packed:
         if given.weight is None:
             raise DeclinedError("pooling has no weights to pack")
         g = geometry(written)
-        padding, extra = _border(written)
+        padding, extra = border(written)
         stride, dilation = list(g.stride), list(g.dilation)
         output_padding = list(g.output_padding)
         x = _tensor(np.ascontiguousarray(given.x), settings)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
-from fastconv import _arguments, _core
+from fastconv import _arguments, _core, _device
 from fastconv._avg_pool import avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d
 from fastconv._conv import Array, PaddingLike, PerAxis
 from fastconv.errors import ArgumentTypeError, DTypeError, ShapeError
@@ -166,8 +167,14 @@ def _lp_backward(
     """Average pooling's gradient of grad_output * k * a**(1/p - 1), times x**(p - 1).
 
     a = k * mean(x**p); the gradient of the mean divides by its number of elements. Elementwise
-    steps are NumPy's; 16-bit values are computed with in float32 and rounded once.
+    steps are NumPy's; 16-bit values are computed with in float32 and rounded once. On a GPU one
+    kernel does it all.
     """
+    if not isinstance(x, np.ndarray):
+        given = (rank, grad_output, x, norm_type, kernel_size, stride, ceil_mode)
+        computed = _device.dispatch("lp_pool_backward", x, given)
+        if computed is not NotImplemented:
+            return cast(Array, computed)
     # Checks every argument but grad_output.
     _NORMS[rank - 1](x, norm_type, kernel_size, stride, ceil_mode)
     taps = math.prod(_arguments.per_axis("kernel_size", kernel_size, rank, minimum=1))

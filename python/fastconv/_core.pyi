@@ -19,6 +19,7 @@ class _Facts(TypedDict):
     algorithms: list[str]
     activations: list[str]
     precisions: list[str]
+    cuda: str
 
 @final
 class ConvPlan:

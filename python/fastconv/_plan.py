@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastconv import _core
 from fastconv._arguments import choice, flag, integer, per_axis, shape
 from fastconv._conv import Activation, Algorithm, PaddingLike, PerAxis, Precision
+from fastconv._device._described import on_device
 from fastconv.errors import (
     ArgumentTypeError,
     BackendUnavailableError,
@@ -40,11 +41,11 @@ class Explanation:
         algorithm: "direct", "im2col", "winograd" or "fft".
         kernel: The kernel family.
         reason: Why it was chosen.
-        isa: The instruction set.
+        isa: The instruction set, or the architecture of the GPU, such as "sm_90".
         precision: The accuracy asked for.
-        threads: Threads that take part.
+        threads: Threads of the CPU that take part.
         tile: Register tile.
-        tasks: Independent pieces of work.
+        tasks: Independent pieces of work of these threads.
         workspace_bytes: Memory beyond inputs and output, all threads together.
         output_shape: Shape of the result.
         text: All of this and more, for people.
@@ -199,6 +200,7 @@ def explain(
     activation: Activation | None = None,
     precision: Precision | None = None,
     memory_format: MemoryFormat = "contiguous",
+    device: str = "cpu",
 ) -> Explanation:
     """Tell how a convolution would be computed, without computing it.
 
@@ -217,11 +219,14 @@ def explain(
         activation: As for the operator.
         precision: As for the operator.
         memory_format: "contiguous" or "channels_last".
+        device: "cpu", or a GPU: "cuda" for the first one, "cuda:1" and so on.
 
     Returns:
         An :class:`Explanation`.
 
     Raises:
+        OptionError: An unknown device.
+        BackendUnavailableError: A GPU where CUDA is off.
         FastconvError: Whatever the operator raises for such arguments.
     """
     sizes = shape("weight_shape", weight_shape)
@@ -230,12 +235,13 @@ def explain(
     parts = integer("groups", groups, minimum=1) if transposed else 1
     channels = (sizes[1] * parts if transposed else sizes[0]) if len(sizes) > 1 else 0
     has_bias = flag("bias", bias)
+    described = on_device(device)
     facts = _core.explain_conv(
         *_arguments(
             op,
             x_shape,
-            weight,
-            _weightless("bias", (channels,), weight.dtype) if has_bias else None,
+            described(weight),
+            described(_weightless("bias", (channels,), weight.dtype)) if has_bias else None,
             stride,
             padding,
             output_padding,

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from fastconv import _core, _tuned_files
 from fastconv._conv import Activation, Algorithm, PaddingLike, PerAxis, Precision
+from fastconv._device._registry import library_of
 from fastconv._plan import MemoryFormat, _arguments
-from fastconv.errors import OptionError
+from fastconv.errors import OptionError, UnsupportedError
 
 Array = NDArray[Any]
 
@@ -142,6 +143,11 @@ def tune_arguments(
     seconds: float = _SECONDS,
 ) -> Tuning:
     """Tune for the arguments of ``_core.prepare_conv``."""
+    if library_of(weight) is not None:
+        raise UnsupportedError(
+            "weight lies on a GPU, where calls and plans follow fixed rules: there is nothing to "
+            "tune; leave tune out"
+        )
     _core.explain_conv(*arguments)  # says what is wrong before an input is made
     x = np.random.default_rng(0).standard_normal(x_shape, np.float32).astype(weight.dtype)
     if memory_format == "channels_last":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
+from fastconv import _device
 from fastconv._conv import Array, PaddingLike, PerAxis
 from fastconv._fold import max_unpool1d, max_unpool2d, max_unpool3d
 from fastconv._max_pool import IndexArray
@@ -89,6 +91,11 @@ def _unpool_backward(
     output_size: tuple[int, ...] | None,
 ) -> Array:
     """The elements of grad_output at the indices, plane by plane."""
+    if not isinstance(x, np.ndarray):
+        given = (grad_output, rank, x, indices, kernel_size, stride, padding, output_size)
+        computed = _device.dispatch("max_unpool_backward", x, given)
+        if computed is not NotImplemented:
+            return cast(Array, computed)
     # Checks every argument but grad_output, and gives the shape that it must have.
     unpooled = _UNPOOLINGS[rank - 1](x, indices, kernel_size, stride, padding, output_size)
     if not isinstance(grad_output, np.ndarray):

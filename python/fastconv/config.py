@@ -11,6 +11,7 @@ from typing import cast
 from fastconv import _core
 from fastconv._arguments import choice
 from fastconv._conv import Precision
+from fastconv._device import cuda_status
 
 _PRECISIONS: tuple[Precision, ...] = ("highest", "high", "medium")
 
@@ -141,7 +142,7 @@ def show_config() -> Config:
         threads=facts["threads"],
         precision=get_precision(),
         algorithms=tuple(facts["algorithms"]),
-        cuda="off: this version has no CUDA kernels yet",
+        cuda=cuda_status(),
         compiler=facts["compiler"],
         second_level_cache=facts["second_level_cache"],
     )

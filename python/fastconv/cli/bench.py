@@ -22,6 +22,7 @@ fastconv bench --suite filters --peer opencv         one peer
 fastconv bench --precision high                      float32 at another level
 fastconv bench --network resnet50                    inference and a training step
 fastconv bench --isa avx2                            peers are held to AVX2 too
+fastconv bench --device cuda                         on a GPU, against cuDNN and CuPy
 
 Ctrl-C ends the run after the layer that is being measured and reports what there is.
 """
@@ -56,6 +57,12 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
     help="Level asked of fastconv; at medium peers use bfloat16 where they can. [the setting]",
 )
 @click.option("--isa", help="Instruction set forced on fastconv.")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    help="cuda: on the GPU, against PyTorch/cuDNN and CuPy. [cpu]",
+)
 @click.option("--quick", is_flag=True, help="Few layers and short times: under one minute.")
 @click.option(
     "--json",
@@ -86,6 +93,7 @@ def bench(
     precision: str | None,
     isa: str | None,
     quick: bool,
+    device: str,
     json_file: Path,
     png_file: Path,
     no_files: bool,
@@ -102,7 +110,10 @@ def bench(
         held = hold_peers(active_isa())
     try:
         chosen = _select(suites, networks, layers, quick)
-        found, missing = load_peers(peers, networks=bool(networks))
+        if device == "cuda":
+            found, missing = _gpu_peers(networks)(peers)
+        else:
+            found, missing = load_peers(peers, networks=bool(networks))
     except catalogue.SelectionError as error:
         raise click.UsageError(str(error)) from error
     if only_list:
@@ -131,6 +142,7 @@ def bench(
             quick=quick,
             observer=observer,
             networks=bool(networks),
+            device=device,
         )
     print_run(run, report_console())
     if not no_files and run.layers:
@@ -141,6 +153,26 @@ def bench(
         raise SystemExit(1)
     if run.interrupted:
         raise SystemExit(130)
+
+
+def _gpu_peers(networks: tuple[str, ...]) -> Any:
+    """Return what loads the peers for a GPU, or say why there is nothing to measure on."""
+    if networks:
+        raise click.BadParameter("networks run on the CPU", param_hint="--device")
+    status = fastconv.show_config().cuda
+    if not status.startswith("on: "):
+        raise click.BadParameter(f"CUDA is {status}", param_hint="--device")
+    try:
+        import torch
+
+        from fastconv.benchmarks.gpu import load_gpu_peers
+    except ImportError as error:
+        raise click.BadParameter(
+            f"tensors on the GPU are PyTorch's: {error}", param_hint="--device"
+        ) from error
+    if not torch.cuda.is_available():
+        raise click.BadParameter("this PyTorch has no CUDA", param_hint="--device")
+    return load_gpu_peers
 
 
 def _select(

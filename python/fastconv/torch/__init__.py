@@ -1,4 +1,5 @@
-"""fastconv for PyTorch: operators, layers and :func:`accelerate`, for tensors on the CPU.
+"""fastconv for PyTorch: operators, layers and :func:`accelerate`, for tensors on the CPU and
+on CUDA GPUs.
 
 The functions have the names, arguments and defaults of ``torch.nn.functional`` (the first argument
 is called x, as everywhere in fastconv), the layers those of ``torch.nn``. Nothing is copied between

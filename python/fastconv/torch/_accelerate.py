@@ -106,7 +106,7 @@ def _refusal(model: nn.Module, layer: nn.Module, name: str, filter_fn: Filter | 
     # A pooling layer has no Parameters; it runs where the model does.
     for tensor in (*layer.parameters(), *model.parameters()):
         if tensor.device.type != "cpu":
-            return f"on device {tensor.device}; fastconv.torch computes on the CPU"
+            return f"on device {tensor.device}; accelerate knows what is faster on the CPU alone"
     for tensor in layer.parameters():
         if not tensor.is_floating_point():
             return f"dtype {tensor.dtype}"

@@ -12,7 +12,7 @@ from fastconv._window import conv_window, output_padding_sizes, transposed_windo
 from fastconv.errors import ShapeError
 from fastconv.torch._conv_ops import conv, conv_op
 from fastconv.torch._dispatch import is_plain, overridable
-from fastconv.torch._tensors import check_like, check_tensor
+from fastconv.torch._tensors import COMPUTES_ON, check_like, check_tensor
 
 Tensor: TypeAlias = torch.Tensor
 PerAxis = int | tuple[int, ...]
@@ -54,7 +54,7 @@ def _convolve(
     groups: Any,
 ) -> Tensor:
     check_tensor("x", x)
-    if torch.is_autocast_enabled("cpu") and x.device.type == "cpu":
+    if x.device.type in COMPUTES_ON and torch.is_autocast_enabled(x.device.type):
         x, weight, bias = _autocast(x), _autocast(weight), _autocast(bias)
     check_like("weight", weight, x)
     if bias is not None:
@@ -82,7 +82,7 @@ def _convolve(
 def _autocast(tensor: Any) -> Any:
     """Cast as ``torch.autocast`` does for the convolutions of torch."""
     if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float32:
-        return tensor.to(torch.get_autocast_dtype("cpu"))
+        return tensor.to(torch.get_autocast_dtype(tensor.device.type))
     return tensor
 
 
@@ -113,8 +113,8 @@ def conv2d(
     """Cross-correlate images with filters, as ``torch.nn.functional.conv2d`` does.
 
     Args:
-        x: (N, C_in, H, W), or (C_in, H, W); a CPU tensor of float32, float64, float16 or
-            bfloat16, any strides. One whose channels lie side by side in memory
+        x: (N, C_in, H, W), or (C_in, H, W); a tensor on the CPU or a CUDA GPU, of float32,
+            float64, float16 or bfloat16, any strides. One whose channels lie side by side in memory
             (``torch.channels_last``) is computed as it is and gives such a result.
         weight: (C_out, C_in/groups, K_h, K_w), of x's dtype.
         bias: (C_out,) or None.
@@ -129,7 +129,7 @@ def conv2d(
 
     Raises:
         ShapeError, OptionError, DTypeError, ArgumentTypeError: As :func:`fastconv.conv2d`.
-        BackendUnavailableError: A tensor on another device than the CPU.
+        BackendUnavailableError: A tensor on another device, or on a GPU where CUDA is off.
     """
     return _convolve(2, False, x, weight, bias, stride, padding, 0, dilation, groups)
 

@@ -148,14 +148,14 @@ def _backward_of_backward(ctx: Any, x_to: Tensor, weight_to: Tensor, bias_to: Te
 conv_backward_op = define(
     f"conv_backward(Tensor grad_output, Tensor x, Tensor weight, {_OPTIONS}, bool[] wants) "
     "-> (Tensor, Tensor, Tensor)",
-    cpu=_conv_backward,
+    compute=_conv_backward,
     fake=_fake_conv_backward,
     backward=_backward_of_backward,
     setup_context=_save_backward,
 )
 conv_op = define(
     f"conv(Tensor x, Tensor weight, Tensor? bias, {_OPTIONS}) -> Tensor",
-    cpu=conv,
+    compute=conv,
     fake=_fake_conv,
     backward=_backward,
     setup_context=_save,

@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function
 
 from fastconv.errors import UnsupportedError
+from fastconv.torch._tensors import COMPUTES_ON
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +22,7 @@ _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 def is_plain(*tensors: torch.Tensor | None) -> bool:
-    """Whether all tensors are ordinary CPU tensors, and nobody records or transforms the call.
+    """Whether all tensors are ordinary ones in memory, and nobody records or transforms the call.
 
     A call through the dispatcher costs about 14 us, and 45 with autograd, where a small
     convolution takes 2. What autograd, torch.compile, torch.export, torch.jit.trace, the
@@ -42,7 +43,7 @@ def is_plain(*tensors: torch.Tensor | None) -> bool:
             continue
         if type(tensor) not in _PLAIN or (grad and tensor.requires_grad):
             return False
-        if tensor.device.type != "cpu" or is_functorch_wrapped_tensor(tensor):
+        if tensor.device.type not in COMPUTES_ON or is_functorch_wrapped_tensor(tensor):
             return False
     return True
 

@@ -70,14 +70,14 @@ def _of_fold(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 unfold_op = define(
     f"unfold(Tensor x, {_OPTIONS}) -> Tensor",
-    cpu=unfold,
+    compute=unfold,
     fake=_fake_unfold,
     backward=_of_unfold,
     setup_context=_save_unfold,
 )
 fold_op = define(
     f"fold(Tensor x, SymInt[] output_size, {_OPTIONS}) -> Tensor",
-    cpu=fold,
+    compute=fold,
     fake=_fake_fold,
     backward=_of_fold,
     setup_context=_save_fold,

@@ -1,21 +1,21 @@
 """What computes gradients: the one place that knows.
 
-Those of convolutions are fastconv's. Averages are linear: their gradient is fastconv's transposed
-convolution with ones, or a product with a matrix of shares per axis where windows differ in size. A
-maximum sends its gradient to where it was found (torch's scatter_add).
+Those of convolutions are fastconv's, and on GPUs all. On the CPU averages, which are linear, get
+fastconv's transposed convolution with ones, or a product with a matrix of shares per axis where
+windows differ in size. A maximum sends its gradient to where it was found (torch's scatter_add).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
 import fastconv
 from fastconv import _core
 from fastconv.torch._library import pairwise
-from fastconv.torch._tensors import as_array, as_tensor
+from fastconv.torch._tensors import as_array, as_tensor, is_on_gpu
 
 Ints = Sequence[int]
 Tensor: TypeAlias = torch.Tensor
@@ -57,14 +57,46 @@ def conv(
     return x_grad, weight_grad, bias_grad
 
 
-def max_pool(grad: Tensor, x: Tensor, indices: Tensor, rank: int) -> Tensor:
-    """Gradient of a maximum: everything goes to the element that won."""
+def max_pool(grad: Tensor, x: Tensor, indices: Tensor, rank: int, *window: Any) -> Tensor:
+    """Gradient of a maximum: everything goes to the element that won.
+
+    ``window`` is kernel size, stride, padding, dilation and ceil_mode; an empty kernel size stands
+    for adaptive windows.
+    """
+    if is_on_gpu(x):
+        return _max_pool_on_gpu(grad, x, indices, rank, *window)
     start = x.dim() - rank
     plane = torch.zeros_like(x, memory_format=torch.contiguous_format).flatten(start)
     where, values = indices.flatten(start), grad.flatten(start)
     # A window without elements has index -1.
     plane.scatter_add_(-1, where.clamp_min(0), values.masked_fill(where < 0, 0))
     return plane.view(x.shape)
+
+
+def _max_pool_on_gpu(
+    grad: Tensor,
+    x: Tensor,
+    indices: Tensor,
+    rank: int,
+    kernel: Ints,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    ceil_mode: bool,
+) -> Tensor:
+    """Inputs gather from the windows that they lie in: no atomics, the same bits every time."""
+    arrays = as_array(grad), as_array(x)
+    if not kernel:
+        size = tuple(grad.shape[-rank:])
+        return as_tensor(
+            _core.adaptive_pool_backward(rank, _core.POOL_MAX, *arrays, size, as_array(indices))
+        )
+    return as_tensor(
+        _core.pool_backward(
+            rank, _core.POOL_MAX, *arrays, tuple(kernel), tuple(stride),
+            tuple(pairwise(padding)), tuple(dilation), ceil_mode, True, None, as_array(indices),
+        )
+    )  # fmt: skip
 
 
 def avg_pool(
@@ -79,6 +111,14 @@ def avg_pool(
 ) -> Tensor:
     """Gradient of a mean: each window spreads its share over its elements."""
     rank = len(kernel)
+    if is_on_gpu(x):
+        return as_tensor(
+            _core.pool_backward(
+                rank, _core.POOL_AVERAGE, as_array(grad), as_array(x), tuple(kernel),
+                tuple(stride), tuple(pairwise(padding)), 1, ceil_mode, count_include_pad,
+                divisor_override, None,
+            )
+        )  # fmt: skip
     sizes, outputs = x.shape[-rank:], grad.shape[-rank:]
     pairs, extra = [], []
     divisor = torch.ones((), dtype=torch.float64)
@@ -107,6 +147,13 @@ def avg_pool(
 def adaptive_avg_pool(grad: Tensor, x: Tensor, output_size: Ints) -> Tensor:
     """Gradient of adaptive means: window o of n elements is floor(on/m) to ceil((o+1)n/m)."""
     rank = len(output_size)
+    if is_on_gpu(x):
+        size = tuple(output_size)
+        return as_tensor(
+            _core.adaptive_pool_backward(
+                rank, _core.POOL_AVERAGE, as_array(grad), as_array(x), size, None
+            )
+        )
     wide = grad if grad.dtype.itemsize > 2 else grad.float()
     for axis, (m, n) in enumerate(zip(output_size, x.shape[-rank:], strict=True)):
         at, window = torch.arange(n), torch.arange(m).unsqueeze(1)

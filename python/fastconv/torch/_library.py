@@ -13,7 +13,7 @@ _LIBRARY = torch.library.Library("fastconv", "DEF")
 def define(
     schema: str,
     *,
-    cpu: Callable[..., Any],
+    compute: Callable[..., Any],
     fake: Callable[..., Any],
     backward: Callable[..., Any] | None = None,
     setup_context: Callable[..., None] | None = None,
@@ -22,7 +22,7 @@ def define(
 
     Args:
         schema: Name and arguments, as ``torch.library.define`` takes them.
-        cpu: Computes the result.
+        compute: Computes the result, on the CPU and on GPUs.
         fake: Makes an empty result of the same shape, strides and dtype, for meta tensors and
             tracing.
         backward: Gradients of the arguments; None where the operator has no gradient.
@@ -30,7 +30,8 @@ def define(
     """
     name = schema.partition("(")[0]
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
-    _LIBRARY.impl(name, cpu, "CPU")
+    for kind in ("CPU", "CUDA"):
+        _LIBRARY.impl(name, compute, kind)
     torch.library.register_fake(f"fastconv::{name}", fake, lib=_LIBRARY)
     if backward is not None:
         torch.library.register_autograd(

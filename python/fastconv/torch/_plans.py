@@ -10,7 +10,7 @@ import fastconv
 from fastconv import _core
 from fastconv.errors import FastconvError
 from fastconv.torch._dispatch import is_plain
-from fastconv.torch._tensors import as_array, empty_result, is_channels_last
+from fastconv.torch._tensors import as_array, empty_result, is_channels_last, is_on_gpu
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -60,6 +60,8 @@ class PlanCache:
             options: stride, padding, dilation, groups and output_padding.
         """
         rank = weight.dim() - 2
+        if is_on_gpu(x):
+            return None  # its kernels take weights as they are
         if not is_plain(x, weight, bias) or not isinstance(weight, torch.nn.Parameter):
             return None
         if weight.is_inference() or x.dtype != weight.dtype or x.numel() == 0:

@@ -163,12 +163,13 @@ def _fake_adaptive_with_indices(x: Tensor, output_size: Ints) -> tuple[Tensor, T
     return empty_result(x, size, rank), empty_indices(x, size, rank)
 
 
-def _fake_max_backward(grad: Tensor, x: Tensor, indices: Tensor, rank: int) -> Tensor:
+def _fake_max_backward(grad: Tensor, x: Tensor, indices: Tensor, rank: int, *window: Any) -> Tensor:
     return empty_result(x, x.shape, rank)
 
 
-def _max_backward(grad: Tensor, x: Tensor, indices: Tensor, rank: int) -> Tensor:
-    return laid_out(_gradients.max_pool(grad, x, indices, rank), empty_result(x, x.shape, rank))
+def _max_backward(grad: Tensor, x: Tensor, indices: Tensor, rank: int, *window: Any) -> Tensor:
+    computed = _gradients.max_pool(grad, x, indices, rank, *window)
+    return laid_out(computed, empty_result(x, x.shape, rank))
 
 
 def _fake_avg_backward(grad: Tensor, x: Tensor, *options: Any) -> Tensor:
@@ -186,7 +187,7 @@ def _adaptive_avg_backward(grad: Tensor, x: Tensor, output_size: Ints) -> Tensor
 
 
 def _save_positions(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    _, _, indices, ctx.rank = inputs
+    _, _, indices, ctx.rank, *_ = inputs
     ctx.save_for_backward(indices)
 
 
@@ -196,7 +197,7 @@ def _at_positions(ctx: Any, x_to: Tensor) -> tuple[Any, ...]:
     start = indices.dim() - ctx.rank
     where = indices.flatten(start)
     picked = x_to.flatten(start).gather(-1, where.clamp_min(0)).masked_fill(where < 0, 0)
-    return picked.view(indices.shape), None, None, None
+    return picked.view(indices.shape), *[None] * 8
 
 
 def _save_options(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -209,22 +210,22 @@ def _averaged(ctx: Any, x_to: Tensor) -> tuple[Any, ...]:
 
 
 _max_backward_op = define(
-    "max_pool_backward(Tensor grad_output, Tensor x, Tensor indices, int rank) -> Tensor",
-    cpu=_max_backward,
+    f"max_pool_backward(Tensor grad_output, Tensor x, Tensor indices, int rank, {_MAX}) -> Tensor",
+    compute=_max_backward,
     fake=_fake_max_backward,
     backward=_at_positions,
     setup_context=_save_positions,
 )
 _avg_backward_op = define(
     f"avg_pool_backward(Tensor grad_output, Tensor x, {_AVG}) -> Tensor",
-    cpu=_avg_backward,
+    compute=_avg_backward,
     fake=_fake_avg_backward,
     backward=_averaged,
     setup_context=_save_options,
 )
 _adaptive_avg_backward_op = define(
     "adaptive_avg_pool_backward(Tensor grad_output, Tensor x, SymInt[] output_size) -> Tensor",
-    cpu=_adaptive_avg_backward,
+    compute=_adaptive_avg_backward,
     fake=_fake_avg_backward,
     backward=_averaged,
     setup_context=_save_options,
@@ -242,16 +243,22 @@ def _save_indices(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tenso
     ctx.mark_non_differentiable(output[1])
 
 
-def _of_indices(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Any, ...]:
+def _spread(ctx: Any, grad: Tensor, x: Tensor, indices: Tensor) -> Tensor:
     rank = len(ctx.options[0])
-    return (_max_backward_op(grad, *ctx.saved_tensors, rank), *[None] * len(ctx.options))
+    window = ctx.options if len(ctx.options) > 1 else ([], [], [], [], False)
+    spread: Tensor = _max_backward_op(grad, x, indices, rank, *window)
+    return spread
+
+
+def _of_indices(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Any, ...]:
+    return (_spread(ctx, grad, *ctx.saved_tensors), *[None] * len(ctx.options))
 
 
 def _of_max(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     (x,) = ctx.saved_tensors
     op = max_pool_with_indices_op if len(ctx.options) > 1 else adaptive_max_pool_with_indices_op
     indices = op(x, *ctx.options)[1]
-    return (_max_backward_op(grad, x, indices, len(ctx.options[0])), *[None] * len(ctx.options))
+    return (_spread(ctx, grad, x, indices), *[None] * len(ctx.options))
 
 
 def _of_avg(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
@@ -264,42 +271,42 @@ def _of_adaptive_avg(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 max_pool_op = define(
     f"max_pool(Tensor x, {_MAX}) -> Tensor",
-    cpu=max_pool,
+    compute=max_pool,
     fake=_fake_max,
     backward=_of_max,
     setup_context=_save_x,
 )
 max_pool_with_indices_op = define(
     f"max_pool_with_indices(Tensor x, {_MAX}) -> (Tensor, Tensor)",
-    cpu=max_pool_with_indices,
+    compute=max_pool_with_indices,
     fake=_fake_max_with_indices,
     backward=_of_indices,
     setup_context=_save_indices,
 )
 avg_pool_op = define(
     f"avg_pool(Tensor x, {_AVG}) -> Tensor",
-    cpu=avg_pool,
+    compute=avg_pool,
     fake=_fake_avg,
     backward=_of_avg,
     setup_context=_save_x,
 )
 adaptive_avg_pool_op = define(
     "adaptive_avg_pool(Tensor x, SymInt[] output_size) -> Tensor",
-    cpu=adaptive_avg_pool,
+    compute=adaptive_avg_pool,
     fake=_fake_adaptive,
     backward=_of_adaptive_avg,
     setup_context=_save_x,
 )
 adaptive_max_pool_op = define(
     "adaptive_max_pool(Tensor x, SymInt[] output_size) -> Tensor",
-    cpu=adaptive_max_pool,
+    compute=adaptive_max_pool,
     fake=_fake_adaptive,
     backward=_of_max,
     setup_context=_save_x,
 )
 adaptive_max_pool_with_indices_op = define(
     "adaptive_max_pool_with_indices(Tensor x, SymInt[] output_size) -> (Tensor, Tensor)",
-    cpu=adaptive_max_pool_with_indices,
+    compute=adaptive_max_pool_with_indices,
     fake=_fake_adaptive_with_indices,
     backward=_of_indices,
     setup_context=_save_indices,

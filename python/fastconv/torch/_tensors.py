@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from fastconv.errors import ArgumentTypeError, BackendUnavailableError, DTypeError
 
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+# Types of devices.
+COMPUTES_ON = ("cpu", "cuda")
+_ON_GPU = ("cuda",)
 _ALLOWED = "float32, float64, float16 or bfloat16"
 
 
@@ -40,10 +43,11 @@ def check_tensor(name: str, tensor: Any) -> None:
             f"{name} has dtype {tensor.dtype}; it must be {_ALLOWED}: convert it "
             f"with {name}.float()"
         )
-    if tensor.device.type not in ("cpu", "meta"):
+    if tensor.device.type not in (*COMPUTES_ON, "meta"):
         raise BackendUnavailableError(
-            f"{name} is on device {tensor.device}; fastconv.torch computes on the CPU: move it "
-            f"with {name}.cpu(), or call torch.nn.functional for tensors on {tensor.device.type}"
+            f"{name} is on device {tensor.device}; fastconv.torch computes on CPUs and CUDA GPUs: "
+            f"move it with {name}.cpu(), or call torch.nn.functional for tensors on "
+            f"{tensor.device.type}"
         )
 
 
@@ -62,23 +66,28 @@ def check_like(name: str, tensor: Any, x: torch.Tensor) -> None:
         )
 
 
-def as_array(tensor: torch.Tensor) -> NDArray[Any]:
+def as_array(tensor: torch.Tensor) -> Any:
     """Return an array of the tensor's memory, whatever its strides; nothing is copied.
 
-    Only a tensor with the negative bit (a view that torch negates when it is read) is computed
-    first. NumPy knows bfloat16 through the package ml_dtypes.
+    A tensor on a GPU is an array for fastconv already. A tensor with the negative bit (a view that
+    torch negates when it is read) is computed first. NumPy knows bfloat16 through the package
+    ml_dtypes.
     """
     if tensor.requires_grad:
         tensor = tensor.detach()
     if tensor.is_neg():
         tensor = tensor.resolve_neg()
+    if is_on_gpu(tensor):
+        return tensor
     if tensor.dtype is not torch.bfloat16:
         return tensor.numpy()
     return tensor.view(torch.int16).numpy().view(_bfloat16())
 
 
-def as_tensor(array: NDArray[Any]) -> torch.Tensor:
+def as_tensor(array: NDArray[Any] | torch.Tensor) -> torch.Tensor:
     """Return a tensor of the array's memory; nothing is copied."""
+    if isinstance(array, torch.Tensor):
+        return array
     if array.dtype.kind != "V" and array.dtype.name != "bfloat16":
         return torch.from_numpy(array)
     return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
@@ -93,6 +102,11 @@ def _bfloat16() -> np.dtype[Any]:
             "pip install 'fastconv[torch]'"
         ) from None
     return np.dtype(bfloat16)
+
+
+def is_on_gpu(tensor: torch.Tensor) -> bool:
+    """Whether fastconv computes a tensor's operators with its kernels for GPUs."""
+    return tensor.device.type in _ON_GPU
 
 
 def is_channels_last(x: torch.Tensor, rank: int) -> bool:
