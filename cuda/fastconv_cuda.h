@@ -43,8 +43,9 @@ enum class ConvKernel : int {
   depthwise_planar,    // one input channel per group, NCHW and any other strides
   depthwise_channels,  // one channel in and out per group, NHWC
   filter,              // one input channel per group, boundaries that continue the input
+  im2col,  // the product over an unfolded copy of the input, NCHW weights; only if forced
 };
-inline constexpr int kConvKernels = 6;
+inline constexpr int kConvKernels = 7;
 const char* conv_kernel_name(ConvKernel kernel);
 
 struct PlanOptions {
@@ -79,8 +80,10 @@ std::string explain(const ConvProblem& problem, const ConvPlan& plan, const Devi
 enum class WeightKernel : int {
   direct,         // a block per weight, any problem and layout
   implicit_gemm,  // tiles of output channels x columns in registers, pixels in parts
+  depthwise,      // one input channel per group, tiles of kernel elements, pixels in parts
+  mma,            // implicit_gemm on tensor cores, one kernel element at a time
 };
-inline constexpr int kWeightKernels = 2;
+inline constexpr int kWeightKernels = 4;
 const char* weight_kernel_name(WeightKernel kernel);
 
 struct WeightPlan {

@@ -10,10 +10,12 @@ set(FASTCONV_CUDA_SOURCES
   cuda/launch/registry.cpp
   cuda/launch/schedule_gemm.cpp
   cuda/launch/schedule_weights.cpp
+  cuda/launch/weights_mma_plan.cpp
   cuda/kernels/activations.cu
   cuda/kernels/channel_sums.cu
   cuda/kernels/conv_direct.cu
   cuda/kernels/conv_gemm.cu
+  cuda/kernels/conv_im2col.cu
   cuda/kernels/conv_mma_bfloat16.cu
   cuda/kernels/conv_mma_float16.cu
   cuda/kernels/conv_mma_float32.cu
@@ -23,6 +25,8 @@ set(FASTCONV_CUDA_SOURCES
   cuda/kernels/pool.cu
   cuda/kernels/pool_gradient.cu
   cuda/kernels/unpool.cu
-  cuda/kernels/weights_gemm.cu)
+  cuda/kernels/weights_depthwise.cu
+  cuda/kernels/weights_gemm.cu
+  cuda/kernels/weights_mma.cu)
 set(FASTCONV_CUDA_ONLY
   cuda/launch/device_traits.cu)

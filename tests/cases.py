@@ -120,6 +120,19 @@ def _conv_geometry() -> list[Problem]:
         _case("conv2d", (1, 40, 3, 3), (14, 20, 3, 3), groups=2, padding=1),
         _case("conv3d", (1, 12, 2, 2, 2), (10, 12, 2, 2, 2), bias=True),
         _case("conv1d", (1, 300, 7), (16, 300, 3), dilation=2),
+        # Pixels broadcast: several blocks of channels; kernel columns of their own where padding is
+        # wide; kernel rows as one run; rows in pairs; pixels one, two and three inputs apart.
+        _case("conv2d", (1, 260, 9, 17), (40, 260, 3, 3), dilation=5, padding=5, bias=True),
+        _case("conv2d", (1, 70, 20, 33), (33, 70, 3, 3), dilation=(12, 8), padding=(12, 8)),
+        _case("conv2d", (2, 130, 7, 5), (48, 130, 3, 3), padding=1, bias=True, activation="silu"),
+        _case("conv2d", (1, 3, 23, 70), (40, 3, 11, 11), stride=4, padding=2, bias=True),
+        _case("conv2d", (1, 2, 9, 131), (32, 2, 8, 8), padding=3),
+        _case("conv2d", (1, 128, 14, 30), (130, 128, 1, 1), stride=2, bias=True),
+        _case("conv2d", (1, 130, 10, 16), (64, 130, 1, 1), stride=3, padding=1),
+        _case("conv2d", (1, 1100, 7, 7), (70, 1100, 1, 1), bias=True, activation="relu"),
+        _case("conv1d", (1, 64, 330), (48, 64, 2), dilation=16, padding=((16, 0),)),
+        _case("conv3d", (1, 48, 4, 6, 15), (32, 48, 3, 1, 1), padding=(1, 0, 0)),
+        _case("conv3d", (1, 3, 3, 12, 19), (32, 3, 3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3)),
     ]
 
 

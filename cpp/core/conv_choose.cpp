@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "core/choose_dense.h"
 #include "core/choose_matrix.h"
 #include "core/config.h"
 #include "core/conv_choose.h"
@@ -112,43 +113,6 @@ bool suits_few_pixels(const ConvProblem& p, bool keeps_weights) {
   return pixels <= (packs ? kPacked : kPointwise);
 }
 
-struct PlanarCost {
-  double direct, im2col;  // relative to multiply-adds alone
-};
-
-// Positions that a register tile computes for each that is kept, and what else slows it down. The
-// constants are measured, all relative to multiply-adds that stream from aligned, packed memory:
-// vectors that straddle cache lines cost the direct kernel 6 %; unfolding one element costs as much
-// as multiplying it for 12 output channels; weights that are not packed cost im2col 12 %, because
-// its blocks cut their streams short.
-PlanarCost planar_cost(const ConvProblem& p, const DTypeTable& table) {
-  const AxisPhase cols = axis_phase(p, 2, 0);
-  const PackedAxis packed = packed_axis(cols, cols.count);
-  const Index left = larger(0, -cols.lowest_offset());
-  const double pitch = static_cast<double>(
-      larger(cols.count, packed.length - smaller(packed.length - cols.count, left / packed.step)));
-  const double k = static_cast<double>(p.group_out());
-  const double taps = static_cast<double>(p.kernel.product());
-  const auto rounded = [&](double positions) {
-    const double width = static_cast<double>(table.width);
-    return static_cast<double>(static_cast<Index>((positions + width - 1) / width)) * width;
-  };
-  const double rows = static_cast<double>(axis_phase(p, 1, 0).count);
-  const double useful = rows * static_cast<double>(cols.count);
-  const double depths = static_cast<double>(axis_phase(p, 0, 0).count);
-  const double loose = packs_weights(p) ? 0.0 : 0.12;
-  const double unfolded = rounded(useful * depths) / (useful * depths) * (1.0 + loose + 12.0 / k);
-  if (in_place(p)) return {rounded(useful) / useful * (1.15 + loose), unfolded};
-  return {rounded(rows * pitch) / useful * 1.06 + 4.0 / (k * taps), unfolded};
-}
-
-// Where broadcasting pixels beats vectors of pixels: see conv_direct_pixels.inl.
-bool suits_pixels(const ConvProblem& p, const DTypeTable& table) {
-  const Index sum = p.group_in() * p.kernel.product();
-  return table.width > 1 && !in_place(p) && sum >= 256 && p.group_out() >= 2 * table.width &&
-         p.group_out() * 4 >= ceil_div(p.group_out(), table.width) * table.width * 3;
-}
-
 // Where a product for every kernel element repays storing and transposing it, which
 // conv_transposed_planar.inl does not need: see conv_transposed_pixels.inl. Measured.
 bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
@@ -191,7 +155,8 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
     why = "transposed with a stride: outputs of all phases are interleaved in the cache";
     return Family::transposed_planar;
   }
-  if (suits_pixels(p, table)) {
+  const DenseCost cost = dense_cost(p, table, keeps_weights);
+  if (!in_place(p) ? cost.pixels < kUnsuited : cost.pixels < cost.direct) {
     why = "many output channels and pixels: packed weights in vectors, pixels broadcast";
     return Family::direct_pixels;
   }
@@ -228,13 +193,14 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
   const Family direct = pick_direct(p, table, keeps_weights, why);
   if (algorithm == Algorithm::direct) return direct;
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
-  if (direct == Family::direct_planar) {
-    const PlanarCost cost = planar_cost(p, table);
-    if (cost.im2col < cost.direct) {
-      why = in_place(p)
-                ? "many output channels share each input once it lies next to its neighbours"
-                : "rows are much shorter than their padded pitch: unfolding wastes fewer "
-                  "multiply-adds";
+  if (direct == Family::direct_planar || direct == Family::direct_pixels) {
+    const DenseCost cost = dense_cost(p, table, keeps_weights);
+    if (cost.im2col < (direct == Family::direct_planar ? cost.direct : cost.pixels)) {
+      why =
+          in_place(p)
+              ? "many output channels share each input once it lies next to its neighbours"
+              : "vectors of unfolded pixels waste fewer multiply-adds than rows with padding, and "
+                "need no transpositions";
       return Family::im2col_planar;
     }
   }

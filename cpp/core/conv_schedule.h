@@ -74,10 +74,11 @@ struct PanelCut {
 };
 
 // The cut with the lowest estimate. `units` are what there is besides (images, phases, groups, of
-// which `groups` have weights of their own), each of `pixels` in at least `least_blocks` blocks.
+// which `groups` have weights of their own), each of `pixels` in at least `least_blocks` blocks;
+// `panel` is how many output channels a panel has.
 // `given` is how a kernel would cut after a phase of its own that packs. Preparing a pixel costs
 // `prepare` times as much as its products with one vector of output channels.
-PanelCut cut_panels(const ConvProblem& p, const Machine& m, Index units, Index pixels,
+PanelCut cut_panels(const ConvProblem& p, const Machine& m, Index units, Index pixels, Index panel,
                     Index least_blocks, Index most_blocks, double prepare, PanelCut given);
 
 // One function per way of cutting; each fills in all of `plan` but family, isa, threads and reason.

@@ -189,11 +189,4 @@ FASTCONV_GEOMETRY Index turned_length(const AxisPhase& widest, Index outputs, In
   return smaller(in, (outputs - 1) * widest.in_step + (widest.taps - 1) * by + 1);
 }
 
-// Distance of two positions whose channels lie next to each other: whole vectors, and not a
-// multiple of 1 KiB, of which few fit the sets of a first-level cache.
-FASTCONV_GEOMETRY Index turned_pitch(const ConvProblem& p, Index width) {
-  const Index whole = ceil_div(p.group_in(), width) * width;
-  return whole % 256 == 0 ? whole + width : whole;
-}
-
 }  // namespace fastconv

@@ -3,13 +3,13 @@
 
 namespace fastconv {
 
-PanelCut cut_panels(const ConvProblem& p, const Machine& m, Index units, Index pixels,
+PanelCut cut_panels(const ConvProblem& p, const Machine& m, Index units, Index pixels, Index panel,
                     Index least_blocks, Index most_blocks, double prepare, PanelCut given) {
   if (m.keeps_weights) return given;
   // In multiply-adds of a vector for each packed vector of weights: packing it, and moving its
   // cache line from core to core between the phases (measured on two machines: 80 to 120).
   constexpr double kPack = 20, kMove = 100;
-  const Index panels = ceil_div(p.group_out(), m.table.channels_last_n);
+  const Index panels = ceil_div(p.group_out(), panel);
   const double vectors = static_cast<double>(ceil_div(p.group_out(), m.table.width));
   const auto cost = [&](const PanelCut& cut) {
     const double share =
@@ -54,8 +54,8 @@ void schedule_channels_last(const ConvProblem& p, const Machine& m, bool unfold,
       cut.blocks = ceil_div(cut.blocks, m.threads) * m.threads;
     }
   }
-  cut = cut_panels(p, m, units, pixels, least, larger(1, pixels / plan.tile_m), unfold ? 2.0 : 0.5,
-                   cut);
+  cut = cut_panels(p, m, units, pixels, plan.tile_n, least, larger(1, pixels / plan.tile_m),
+                   unfold ? 2.0 : 0.5, cut);
   plan.channel_parts = cut.parts;
   plan.block_rows = 1;
   plan.block_cols = ceil_div(ceil_div(pixels, cut.blocks), plan.tile_m) * plan.tile_m;

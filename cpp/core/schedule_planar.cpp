@@ -60,7 +60,8 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
     if (units * blocks < 4 * m.threads)
       blocks = ceil_div(blocks * units, m.threads) * m.threads / units;
     blocks = larger(1, smaller(blocks, ceil_div(cols, plan.tile_n)));
-    plan.block_cols = ceil_div(ceil_div(cols, blocks), plan.tile_n) * plan.tile_n;
+    // Whole vectors, not whole tiles, which would give one of two threads a tenth more on 28x28.
+    plan.block_cols = ceil_div(ceil_div(cols, blocks), m.table.width) * m.table.width;
   } else {
     // With packed weights as many channels as one tile of pixels can keep in the first-level cache.
     const PackedAxis r1 = packed_axis(h, 1), c1 = packed_axis(w, 1);
@@ -109,54 +110,6 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
       tables + (packed + plan.tile_m * plan.tile_n + 256) * m.element + 1024);
 }
 
-void schedule_direct_pixels(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
-  plan.tile_m = m.table.channels_last_m;
-  plan.tile_n = m.table.channels_last_n;
-  const Grid whole = grid_of(p, 1, 1);
-  const Index rows = whole.count[1], cols = whole.count[2], channels = p.group_in();
-  const Index units = p.batch * p.groups * whole.phases.product() * whole.count[0];
-  const AxisPhase h = widest_phase(p, 1), w = widest_phase(p, 2), d = widest_phase(p, 0);
-  constexpr Index kLongRow = 4096;
-  const Index group = 12 * m.table.planar_n;  // at least what the kernel stores together
-  plan.block_cols = cols > kLongRow ? even_share(cols, kLongRow) : cols;
-  const auto turned = [&](Index block_rows) {
-    return turned_length(d, 1, p.in[0]) * turned_length(h, block_rows, p.in[1]) *
-           turned_length(w, plan.block_cols, p.in[2]) * turned_pitch(p, m.table.width);
-  };
-  // Turned inputs fill half of the second-level cache; a panel of weights has the rest, or streams
-  // from the third where its sum is too long for that.
-  const Index budget = m.cache / m.element;
-  Index block_rows = rows;
-  while (block_rows > 1 && turned(block_rows) > budget) block_rows = (block_rows + 1) / 2;
-  const Index panels = ceil_div(p.group_out(), plan.tile_n);
-  PanelCut cut{false, ceil_div(rows, block_rows), 1};
-  const Index least = cut.blocks;
-  if (units * cut.blocks < 4 * m.threads && units * cut.blocks % m.threads != 0) {
-    if (panels % m.threads == 0 && rows < 4 * m.threads) {
-      cut.parts = m.threads;
-    } else {
-      cut.blocks = smaller(rows, ceil_div(cut.blocks, m.threads) * m.threads);
-    }
-  }
-  constexpr double kTranspose = 2.0;
-  cut = cut_panels(p, m, units, rows * plan.block_cols, least, rows, kTranspose, cut);
-  plan.channel_parts = cut.parts;
-  plan.block_rows = ceil_div(rows, cut.blocks);
-  plan.block_depth = larger(1, channels);
-  plan.tasks[1] = grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
-  const Index taps = p.kernel.product();
-  Index scratch = turned(plan.block_rows) + 2 * group * plan.tile_n + channels;
-  if (cut.in_passing) {
-    scratch += plan.tile_n * plan.block_depth * taps;
-  } else {
-    plan.tasks[0] = p.groups * panels;
-    plan.shared_bytes =
-        static_cast<std::size_t>(p.groups * ceil_div(p.group_out(), m.table.width) * m.table.width *
-                                 plan.block_depth * taps * m.element);
-  }
-  plan.scratch_bytes = static_cast<std::size_t>((scratch + 256) * m.element + 1024);
-}
-
 void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   plan.tile_m = m.table.planar_m;
   plan.tile_n = m.table.planar_n;
@@ -177,11 +130,13 @@ void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
     }
   }
   plan.block_rows = 1;
-  plan.block_cols = ceil_div(ceil_div(pixels, blocks), plan.tile_n) * plan.tile_n;
+  plan.block_cols = ceil_div(ceil_div(pixels, blocks), m.table.width) * m.table.width;
   plan.tasks[1] = grid_tasks(p, pixel_grid(p, plan.block_cols), plan.channel_parts);
   const Index tables = 2 * (plan.block_depth + 8) * static_cast<Index>(sizeof(Index));
+  const Index panels = ceil_div(plan.block_cols, plan.tile_n);
   plan.scratch_bytes = static_cast<std::size_t>(
-      tables + (plan.block_depth * plan.block_cols + plan.tile_m * plan.tile_n) * m.element + 1024);
+      tables + (plan.block_depth * panels * plan.tile_n + plan.tile_m * plan.tile_n) * m.element +
+      1024);
 }
 
 }  // namespace fastconv

@@ -80,10 +80,11 @@ struct ConvKernel {
 
 struct DTypeTable {
   int width = 1;  // elements of a vector
-  // Register tiles of the planar kernels (output channels x pixels) and of the channels-last
-  // kernels (pixels x output channels); the second number is a multiple of `width`.
+  // Register tiles of the planar kernels (output channels x pixels), of the channels-last kernels
+  // and of the pixel kernel (pixels x output channels); the second number is a multiple of `width`.
   Index planar_m = 1, planar_n = 1;
   Index channels_last_m = 1, channels_last_n = 1;
+  Index pixels_m = 1, pixels_n = 1;
   Index winograd_m = 1, winograd_n = 1;  // tiles x output channels
   ConvKernel conv[kFamilies];            // run == nullptr: this unit leaves the family to another
   TaskFunction pool_planar = nullptr;  // any strides; vectors along the row where it is contiguous

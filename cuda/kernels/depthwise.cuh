@@ -39,11 +39,26 @@ __device__ __forceinline__ Acc<T> depthwise_weight(const DepthwiseTask& t, const
                   col * p.w.spatial[2]]);
 }
 
+// Kernels here store many sums each. Their code would be mostly copies of the smooth activations,
+// far more than instruction caches hold, so there is one, which is called.
+template <class A>
+__device__ __attribute__((noinline)) A activate_smooth(A x, Activation activation) {
+  return activate(x, activation);
+}
+
 template <class T>
 __device__ __forceinline__ T depthwise_result(const DepthwiseTask& t, const T* bias, Index channel,
                                               Acc<T> sum) {
+  using A = Acc<T>;
   if (bias != nullptr) sum += to_acc(bias[channel]);
-  return from_acc<T>(activate(sum, t.p.activation));
+  const Activation activation = t.p.activation;
+  if (activation == Activation::relu || activation == Activation::relu6) {
+    sum = sum < A(0) ? A(0) : sum;
+    if (activation == Activation::relu6) sum = sum > A(6) ? A(6) : sum;
+  } else if (activation != Activation::none) {
+    sum = activate_smooth(sum, activation);
+  }
+  return from_acc<T>(sum);
 }
 
 }  // namespace fastconv::cuda

@@ -181,7 +181,7 @@ __global__ void __launch_bounds__(kGradientThreads, 2)
 // The gradient of a norm with respect to the mean of x^p inside it, from grad: with s the sum of a
 // whole window, k s^(1/p - 1), and 0 where s is 0, as relu's derivative makes it in torch.
 template <class T>
-__global__ void __launch_bounds__(kGradientThreads)
+__global__ void __launch_bounds__(kGradientThreads, 2)
     pool_norm_slopes(const PoolTask p, const Strides slopes_step, const T* __restrict__ x,
                      const T* __restrict__ grad, Acc<T>* __restrict__ slopes) {
   using A = Acc<T>;
@@ -213,7 +213,7 @@ __device__ __forceinline__ bool lies_in_window(const PoolTask& p, const Place& o
   return inside;
 }
 
-static __global__ void __launch_bounds__(kGradientThreads)
+[[maybe_unused]] static __global__ void __launch_bounds__(kGradientThreads)
     pool_check_indices(const PoolTask p, const Index* __restrict__ indices, int* wrong) {
   const Index thread = static_cast<Index>(blockIdx.x) * kGradientThreads + threadIdx.x;
   if (thread >= p.outputs.count()) return;

@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kUnpoolThreads)
   to[at] = value;
 }
 
-static __global__ void __launch_bounds__(kUnpoolThreads)
+[[maybe_unused]] static __global__ void __launch_bounds__(kUnpoolThreads)
     unpool_check_indices(const UnpoolTask t, const Index* __restrict__ indices, int* wrong) {
   const Index thread = static_cast<Index>(blockIdx.x) * kUnpoolThreads + threadIdx.x;
   if (thread >= t.values.count()) return;

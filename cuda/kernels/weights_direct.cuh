@@ -27,7 +27,7 @@ __device__ inline WeightIndex weight_index(const ConvProblem& p, Index i) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kWeightThreads)
+__global__ void __launch_bounds__(kWeightThreads, 6)
     weights_direct(const __grid_constant__ ConvProblem p, const T* __restrict__ x,
                    const T* __restrict__ grad, T* __restrict__ w) {
   __shared__ Acc<T> room[kWeightThreads];

@@ -8,11 +8,12 @@
 
 namespace fastconv::cuda {
 
-extern const WeightEntry kWeightsGemm, kWeightsDirect;
+extern const WeightEntry kWeightsDepthwise, kWeightsMma, kWeightsGemm, kWeightsDirect;
 
 namespace {
 
-constexpr const WeightEntry* kEntries[] = {&kWeightsGemm, &kWeightsDirect};
+constexpr const WeightEntry* kEntries[] = {&kWeightsDepthwise, &kWeightsMma, &kWeightsGemm,
+                                           &kWeightsDirect};
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kWeightKernels);
 
 const WeightEntry& entry_of(WeightKernel kernel) {

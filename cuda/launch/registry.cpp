@@ -7,12 +7,18 @@ extern const ConvEntry kConvDepthwisePlanar;
 extern const ConvEntry kConvDirect;
 extern const ConvEntry kConvFilter;
 extern const ConvEntry kConvGemm;
+extern const ConvEntry kConvIm2col;
 extern const ConvEntry kConvMma;
 
 namespace {
 
 constexpr const ConvEntry* kEntries[] = {
-    &kConvFilter, &kConvDepthwiseChannels, &kConvDepthwisePlanar, &kConvMma, &kConvGemm,
+    &kConvFilter,
+    &kConvDepthwiseChannels,
+    &kConvDepthwisePlanar,
+    &kConvMma,
+    &kConvGemm,
+    &kConvIm2col,
     &kConvDirect,
 };
 static_assert(sizeof(kEntries) / sizeof(kEntries[0]) == kConvKernels);

@@ -19,7 +19,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURES = os.environ.get("FASTCONV_TEST_ARCHITECTURES", "80,90").split(",")
 # Families whose every kernel is hot.
-HOT = sorted((ROOT / "cuda/kernels").glob("*mma*.cu"))
+HOT = sorted(
+    path for text in ("*mma*.cu", "*_gemm.cu") for path in (ROOT / "cuda/kernels").glob(text)
+)
 
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not on PATH")
 

@@ -155,6 +155,31 @@ def test_sums_and_joins_on_memory_that_is_used_again(
         assert not any(y is not other and np.shares_memory(y, other) for other in results)
 
 
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+def test_a_single_image_without_a_batch_axis(memory_format: str) -> None:
+    net = random_state(
+        nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1),
+            nn.Residual(nn.Conv2d(6, 6, 3, padding=1)),
+            nn.ReLU(),
+            nn.Residual(nn.Conv2d(6, 6, 1), nn.Conv2d(6, 6, 1)),
+            nn.MaxPool2d(2),
+        )
+    ).eval()
+    fast = nn.compile(net, memory_format=memory_format)
+    x = np.random.default_rng(1).standard_normal((3, 8, 10)).astype(np.float32)
+    for given in (x, x[None]):
+        np.testing.assert_allclose(fast(given), net(given), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_of_one_channel_has_one_layout() -> None:
+    net = random_state(nn.Residual(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(1, 4, 1))).eval()
+    x = np.random.default_rng(1).standard_normal((2, 1, 8, 10)).astype(np.float32)
+    for memory_format in ("contiguous", "channels_last"):
+        y = nn.compile(net, memory_format=memory_format)(x)
+        np.testing.assert_allclose(y, net(x), rtol=1e-4, atol=1e-4)
+
+
 def test_own_layers_run_among_sums_and_joins() -> None:
     net = branching(OwnLayer)
     x = np.random.default_rng(1).standard_normal((2, 3, 6, 7)).astype(np.float32)

@@ -3,6 +3,7 @@
 #include "vec.h"
 
 #include "core/grid.h"
+#include "core/pixel_layout.h"
 #include "core/pool_gradient.h"
 #include "core/pool_layout.h"
 #include "core/subpixel.h"

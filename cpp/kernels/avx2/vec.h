@@ -67,7 +67,7 @@ struct Vec<float> {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
-  static void transpose(Reg* r) {
+  [[gnu::always_inline]] static inline void transpose(Reg* r) {
     Reg t[8];
 #pragma GCC unroll 2
     for (int i = 0; i < 8; i += 4) {
@@ -162,7 +162,7 @@ struct Vec<double> {
     const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
   }
-  static void transpose(Reg* r) {
+  [[gnu::always_inline]] static inline void transpose(Reg* r) {
     const Reg even = _mm256_unpacklo_pd(r[0], r[1]), odd = _mm256_unpackhi_pd(r[0], r[1]);
     const Reg even_high = _mm256_unpacklo_pd(r[2], r[3]), odd_high = _mm256_unpackhi_pd(r[2], r[3]);
     r[0] = _mm256_permute2f128_pd(even, even_high, 0x20);

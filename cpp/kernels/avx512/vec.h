@@ -53,7 +53,7 @@ struct Vec<float> {
   }
   static bool any_nan(Reg a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }
   static float sum(Reg a) { return _mm512_reduce_add_ps(a); }
-  static void transpose(Reg* r) {
+  [[gnu::always_inline]] static inline void transpose(Reg* r) {
     Reg t[16];
 #pragma GCC unroll 8
     for (int i = 0; i < 16; i += 4) {
@@ -149,7 +149,7 @@ struct Vec<double> {
   }
   static bool any_nan(Reg a) { return _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q) != 0; }
   static double sum(Reg a) { return _mm512_reduce_add_pd(a); }
-  static void transpose(Reg* r) {
+  [[gnu::always_inline]] static inline void transpose(Reg* r) {
     Reg t[8];
 #pragma GCC unroll 4
     for (int i = 0; i < 8; i += 2) {

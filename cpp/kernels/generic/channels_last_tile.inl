@@ -70,41 +70,42 @@ struct Panel {
   int vectors;
 };
 
-template <class T>
+template <class T, int V = LastShape<T>::v>
 static inline Index panel_start(const ConvProblem& p, Index index) {
   const Index vectors = ceil_div(p.group_out(), Vec<T>::width);
-  const Index panels = ceil_div(vectors, LastShape<T>::v);
+  const Index panels = ceil_div(vectors, V);
   return vectors * index / panels * Vec<T>::width;
 }
 
-template <class T>
+template <class T, int V = LastShape<T>::v>
 static inline Panel panel_at(const ConvProblem& p, Index index) {
-  const Index first = panel_start<T>(p, index);
-  const Index channels = smaller(panel_start<T>(p, index + 1), p.group_out()) - first;
+  const Index first = panel_start<T, V>(p, index);
+  const Index channels = smaller(panel_start<T, V>(p, index + 1), p.group_out()) - first;
   return {first, channels, static_cast<int>(ceil_div(channels, Vec<T>::width))};
 }
 
 // Packed elements of one group's weights before panel `index`.
-template <class T>
+template <class T, int V = LastShape<T>::v>
 static inline Index panel_offset(const ConvProblem& p, Index index) {
-  return panel_start<T>(p, index) * p.group_in() * p.kernel.product();
+  return panel_start<T, V>(p, index) * p.group_in() * p.kernel.product();
 }
 template <class T>
 static inline Index group_panels_size(const ConvProblem& p) {
   return ceil_div(p.group_out(), Vec<T>::width) * Vec<T>::width * p.group_in() * p.kernel.product();
 }
 
-// Packs one panel of a group's weights to `to`, [kernel element][input channel][output channel],
+// Packs a panel of a group's weights, for the input channels `in`, to `to`, [kernel element][input
+// channel][output channel],
 // zeros past the last output channel. Where the weights of an output channel adjoin, a vector's
 // worth of them is turned by square transpositions; else they are gathered one by one, at five
 // times the cost.
 template <class T>
-static void pack_panel(const ConvProblem& p, const T* w, const Panel& panel, T* to) {
+static void pack_panel(const ConvProblem& p, const T* w, const Panel& panel, Range in, T* to) {
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
-  const Index width = panel.vectors * W, taps = p.kernel.product(), channels = p.group_in();
+  const Index width = panel.vectors * W, taps = p.kernel.product(), channels = in.hi - in.lo;
   const Index w_out = weight_out_stride(p), w_in = weight_in_stride(p);
-  const T* first = w + panel.first * w_out;
+  const T* first = w + panel.first * w_out + in.lo * w_in;
   const bool adjoins = W > 1 && (channels == 1 || w_in == taps) && p.w.spatial[2] == 1 &&
                        (p.kernel[1] == 1 || p.w.spatial[1] == p.kernel[2]) &&
                        (p.kernel[0] == 1 || p.w.spatial[0] == p.kernel[1] * p.kernel[2]);
@@ -158,7 +159,7 @@ static void pack_channels_last(const void* context, Index begin, Index end, std:
   for (Index i = begin; i < end; ++i) {
     const Index group = i / panels;
     pack_panel(p, static_cast<const T*>(job.w) + weight_origin(p, group),
-               panel_at<T>(p, i % panels),
+               panel_at<T>(p, i % panels), {0, p.group_in()},
                reinterpret_cast<T*>(job.shared) + group * group_panels_size<T>(p) +
                    panel_offset<T>(p, i % panels));
   }
@@ -184,7 +185,7 @@ struct PanelWeights {
 
   const T* of(Index index) const {
     if (packed != nullptr) return packed + panel_offset<T>(p, index);
-    pack_panel(p, original, panel_at<T>(p, index), own);
+    pack_panel(p, original, panel_at<T>(p, index), {0, p.group_in()}, own);
     return own;
   }
 };

@@ -1,13 +1,16 @@
 // Direct convolution, NCHW, with pixels broadcast: any stride, dilation, padding, groups, 1-D to
-// 3-D, forward and transposed. For layers with many output channels and enough pixels to pay for
-// two transpositions.
+// 3-D, forward and transposed. For layers with many output channels.
 //
-// Loop order of a task, a block of rows: turn the inputs that it reads so that the channels of a
-// position lie next to each other > panels of output channels > groups of pixels > tiles of M
-// pixels > kernel elements > input channels. From there on it is the kernel of
-// conv_channels_last.inl: M pixels x V vectors of output channels in accumulators, one pointer per
-// pixel, padding by pointers to a row of zeros, kernel elements that only meet padding skipped. A
-// group of tiles is transposed in cache on its way to the output.
+// Loop order of a task, a block of rows: blocks of input channels > turn the block's inputs so that
+// the channels of a position lie next to each other > panels of output channels > chunks of pixels
+// > register tiles (pixel_tile.inl) > runs of products; then a chunk's sums are turned on their way
+// to the output. The turned inputs and the block of a panel's weights stay in the second-level
+// cache; where the weights of a panel would not fit, the sums of all the task's outputs wait
+// between blocks of channels.
+//
+// Padding: kernel rows that lie on padding are no runs; padded columns are stored as zeros with the
+// turned input, or, where they would be many (dilation), each kernel column is a pass of its own
+// over those outputs that it meets.
 //
 // Against direct_planar, whose vectors of pixels straddle cache lines wherever rows are not a
 // multiple of a vector, and whose planes lie pages apart, every load here is aligned or a single
@@ -15,151 +18,186 @@
 // loses where the sum over channels and kernel elements is short, because of the two
 // transpositions, and where output channels do not fill a panel.
 
-// Pixels that are stored together: whole vectors and whole tiles.
+// Phase 0: task = (group, panel). Packed as [panel][block of channels][kernel element][channel in
+// block][V*width].
 template <class T>
-constexpr int pixel_group() {
-  constexpr int M = LastShape<T>::m;
-  return static_cast<int>(PlanarShape<T>::n) * (PlanarShape<T>::n % M == 0 ? 1 : M);
-}
-
-// `count` positions of `channels` planes, `step` apart, to vectors of channels, `pitch` apart; the
-// last vector of a position may end in zeros.
-template <class T>
-static void turn_positions(const T* from, Index plane, Index step, Index count, Index channels,
-                           T* to, Index pitch) {
-  using Vt = Vec<T>;
-  constexpr int W = Vt::width;
-  for (Index c0 = 0; c0 < channels; c0 += W) {
-    const int filled = static_cast<int>(smaller(W, channels - c0));
-    const T* planes = from + c0 * plane;
-    if (step != 1) {
-      for (Index i = 0; i < count; ++i) {
-        T* at = to + i * pitch + c0;
-        for (int c = 0; c < filled; ++c) at[c] = planes[c * plane + i * step];
-      }
-      continue;
-    }
-    for (Index i = 0; i < count; i += W) {
-      const int positions = static_cast<int>(smaller(W, count - i));
-      typename Vt::Reg r[W];
-      for (int c = 0; c < W; ++c) {
-        r[c] = c >= filled      ? Vt::zero()
-               : positions == W ? Vt::load(planes + c * plane + i)
-                                : Vt::load_first(planes + c * plane + i, positions);
-      }
-      Vt::transpose(r);
-      for (int e = 0; e < positions; ++e) Vt::store(to + (i + e) * pitch + c0, r[e]);
+static void pack_pixel_panels(const void* context, Index begin, Index end, std::byte*) {
+  const ConvJob& job = *static_cast<const ConvJob*>(context);
+  const ConvProblem& p = *job.problem;
+  constexpr int V = PixelShape<T>::v;
+  const Index panels = ceil_div(p.group_out(), PixelShape<T>::n);
+  const Index taps = p.kernel.product();
+  for (Index i = begin; i < end; ++i) {
+    const Index group = i / panels;
+    const Panel panel = panel_at<T, V>(p, i % panels);
+    T* to = reinterpret_cast<T*>(job.shared) + group * group_panels_size<T>(p) +
+            panel_offset<T, V>(p, i % panels);
+    for (Index c = 0; c < p.group_in(); c += job.plan->block_depth) {
+      const Range block = {c, smaller(p.group_in(), c + job.plan->block_depth)};
+      pack_panel(p, static_cast<const T*>(job.w) + weight_origin(p, group), panel, block,
+                 to + c * taps * panel.vectors * Vec<T>::width);
     }
   }
 }
 
-// The inputs that a task reads, turned, and the problem as it looks to a kernel that finds them
-// there.
+// The sums of one panel over one block of input channels.
 template <class T>
-struct TurnedInput {
-  ConvProblem problem;
-  GridTask task;
-  const T* x;
+struct PixelSums {
+  const ConvProblem& p;
+  const GridTask& task;
+  const TurnedInput<T>& input;
+  ProductRun<T>* runs;
+  Index channels;  // of the block
+  bool clips;
+  int vectors;
+  const T* weights;  // of the panel and block
 
-  TurnedInput(const ConvProblem& p, const GridTask& given, Carver& carver)
-      : problem(p), task(given) {
-    const Range outputs[kAxes] = {{given.depth, given.depth + 1}, given.rows, given.cols};
-    Index size = turned_pitch(p, Vec<T>::width);
-    problem.x.channel = 1;
-    for (int a = kAxes - 1; a >= 0; --a) {
-      axes_[a] = turned_axis(given.axis[a], outputs[a], p.in[a]);
-      problem.in[a] = axes_[a].count;
-      problem.x.spatial[a] = size;
-      task.axis[a].in_step = axes_[a].in_step;
-      task.axis[a].offset0 = axes_[a].offset0;
-      size *= axes_[a].count;
-    }
-    place_ = carver.take<T>(size);
-    x = place_;
+  // Where a kernel's element (z, r) finds an output row; zeros where that is padding.
+  const T* row_at(Index slice, Index row, Index r, bool& any) const {
+    const TurnedAxis& h = input.axis[1];
+    const Index at = row * h.in_step + h.offset0 + task.axis[1].offset(r) - task.axis[1].offset0;
+    if (at < 0 || at >= h.count) return input.zeros;
+    any = true;
+    return input.place + slice * input.steps[0] + at * input.steps[1];
   }
 
-  // `from`: the inputs of the task's image and group.
-  void turn(const ConvProblem& p, const T* from) const {
-    const TurnedAxis &d = axes_[0], &h = axes_[1], &w = axes_[2];
-    const Index col_step = w.step * p.x.spatial[2];
-    const T* first =
-        from + d.first * p.x.spatial[0] + h.first * p.x.spatial[1] + w.first * p.x.spatial[2];
-    const Index pitch = problem.x.spatial[2];
-    // Rows that follow each other are turned as one.
-    const bool adjoin = h.step * p.x.spatial[1] == w.count * col_step;
-    const Index lines = adjoin ? 1 : h.count, length = adjoin ? h.count * w.count : w.count;
-    for (Index z = 0; z < d.count; ++z) {
-      for (Index r = 0; r < lines; ++r) {
-        turn_positions(first + z * d.step * p.x.spatial[0] + r * h.step * p.x.spatial[1],
-                       p.x.channel, col_step, length, p.group_in(),
-                       place_ + z * problem.x.spatial[0] + r * problem.x.spatial[1], pitch);
+  // Lists the products of an output row, or two, with the kernel columns `taps`.
+  Index list(Index row, Index rows, Range taps) const {
+    const AxisPhase* a = task.axis;
+    const TurnedAxis &d = input.axis[0], &w = input.axis[2];
+    const Index width = channels * vectors * Vec<T>::width;
+    const bool adjoin = a[2].offset_step == 1 && a[2].tap_step == 1 && channels == input.steps[2];
+    const Index together = adjoin ? taps.hi - taps.lo : 1;
+    Index count = 0;
+    for (Index z = 0; z < a[0].taps; ++z) {
+      const Index slice = task.depth * d.in_step + d.offset0 + a[0].offset(z) - a[0].offset0;
+      if (slice < 0 || slice >= d.count) continue;
+      for (Index r = 0; r < a[1].taps; ++r) {
+        bool any = false;
+        const T* first = row_at(slice, row, r, any);
+        const T* second = rows > 1 ? row_at(slice, row + 1, r, any) : nullptr;
+        if (!any) continue;
+        for (Index s = taps.lo; s < taps.hi; s += together) {
+          const Index shift = (w.offset0 + a[2].offset(s) - a[2].offset0) * input.steps[2];
+          const Index element =
+              ((a[0].tap0 + z * a[0].tap_step) * p.kernel[1] + a[1].tap0 + r * a[1].tap_step) *
+                  p.kernel[2] +
+              a[2].tap0 + s * a[2].tap_step;
+          runs[count++] = {{first + shift, rows > 1 ? second + shift : nullptr},
+                           weights + element * width,
+                           together * channels};
+        }
+      }
+    }
+    return count;
+  }
+
+  // Adds up the outputs of `rows` x `cols`, [row][column][V*width].
+  void add(Range rows, Range cols, T* to, bool resume) const {
+    constexpr Index M = PixelShape<T>::m;
+    const Index width = vectors * Vec<T>::width, length = cols.hi - cols.lo;
+    const TurnedAxis& w = input.axis[2];
+    const AxisPhase& axis = task.axis[2];
+    if (clips && !resume) fill_zero(to, (rows.hi - rows.lo) * length * width);
+    const Index at_once = 2 * length <= M ? 2 : 1, passes = clips ? axis.taps : 1;
+    for (Index row = rows.lo; row < rows.hi; row += at_once, to += at_once * length * width) {
+      const Index count = smaller(at_once, rows.hi - row);
+      for (Index s = 0; s < passes; ++s) {
+        Range met = cols;
+        if (clips) {
+          const Range inside = outputs_inside(cols.hi, w.count, w.in_step,
+                                              w.offset0 + axis.offset(s) - axis.offset0);
+          met = {larger(cols.lo, inside.lo), inside.hi};
+          if (met.empty()) continue;
+        }
+        const Index listed = list(row, count, clips ? Range{s, s + 1} : Range{0, axis.taps});
+        const Index pixels = met.hi - met.lo, tiles = ceil_div(pixels, M);
+        PixelTile<T> tile{runs,           listed,         0, w.in_step * input.steps[2], nullptr,
+                          length * width, resume || clips};
+        for (Index t = 0; t < tiles; ++t) {
+          const Index lo = met.lo + pixels * t / tiles, hi = met.lo + pixels * (t + 1) / tiles;
+          tile.at = lo * tile.step;
+          tile.to = to + (lo - cols.lo) * width;
+          run_pixel_rows(vectors, hi - lo, count == 2, tile);
+        }
       }
     }
   }
-
- private:
-  TurnedAxis axes_[kAxes];
-  T* place_;
 };
 
 template <class T>
 static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver carver) {
   using Vt = Vec<T>;
-  constexpr int M = LastShape<T>::m;
-  constexpr int kGroup = pixel_group<T>();
-  constexpr int kVectors = kGroup / Vt::width;
+  constexpr int V = PixelShape<T>::v;
   const ConvProblem& p = *job.problem;
+  if (task.rows.empty() || task.cols.empty()) return;
+
+  const Index depth = job.plan->block_depth, channels = p.group_in(), taps = p.kernel.product();
+  ProductRun<T>* runs = carver.take<ProductRun<T>>(taps);
+  const TurnedInput<T> input(p, task, depth, carver);
+  const Index y_col = task.axis[2].out_step * p.y.spatial[2];
+  const Index y_row = task.axis[1].out_step * p.y.spatial[1];
   const Index rows = task.rows.hi - task.rows.lo, cols = task.cols.hi - task.cols.lo;
-  if (rows <= 0 || cols <= 0) return;
+  const PixelChunk chunk = pixel_chunk(rows, cols, PixelShape<T>::m);
+  const Index first_panel = task.out_channels.lo / PixelShape<T>::n;
+  const Index last_panel = ceil_div(task.out_channels.hi, PixelShape<T>::n);
+  const bool several = depth < channels;
+  T* sums = carver.take<T>(PixelShape<T>::n * (several ? (last_panel - first_panel) * rows * cols
+                                                       : chunk.rows * chunk.cols));
+  const T* packed = job.plan->tasks[0] == 0 ? nullptr
+                                            : reinterpret_cast<const T*>(job.shared) +
+                                                  task.group * group_panels_size<T>(p);
+  T* own = carver.take<T>(packed != nullptr ? 0 : PixelShape<T>::n * depth * taps);
 
-  T* tiles = carver.take<T>(kGroup * LastShape<T>::n);
-  T* turned = carver.take<T>(kGroup * LastShape<T>::n);
-  T* zeros = carver.take<T>(p.group_in());
-  fill_zero(zeros, p.group_in());
-  const PanelWeights<T> weights(job, task.group, carver);
-  const TurnedInput<T> input(p, task, carver);
-  input.turn(p, static_cast<const T*>(job.x) + input_origin(p, task));
-  const LastTask<T> work{input.problem, input.task, input.x, nullptr, nullptr,
-                         nullptr,       zeros,      nullptr, nullptr};
-
-  const FlatGrid grid{rows, cols, cols, task.axis[1].out_step * p.y.spatial[1],
-                      task.axis[2].out_step * p.y.spatial[2]};
-  T* y = static_cast<T*>(job.y) + output_origin(p, task) +
-         task.rows.lo * task.axis[1].out_step * p.y.spatial[1] +
-         task.cols.lo * task.axis[2].out_step * p.y.spatial[2];
-  const T* bias = static_cast<const T*>(job.bias);
-  const Index last_panel = ceil_div(task.out_channels.hi, LastShape<T>::n);
-  PieceList<T> pieces;
-  for (Index k = task.out_channels.lo / LastShape<T>::n; k < last_panel; ++k) {
-    const Panel panel = panel_at<T>(p, k);
-    const T* panel_weights = weights.of(k);
-    const int width = panel.vectors * Vt::width;
-    const PlanarEpilogue<T> end{
-        bias == nullptr ? nullptr : bias + task.group * p.group_out() + panel.first, p.activation,
-        true, job.saw_nan};
-    T* to = y + panel.first * p.y.channel;
-    const int out_channels = static_cast<int>(panel.channels);
-    for (Index at = 0; at < rows * cols; at += kGroup) {
-      const Index stop = smaller(at + kGroup, rows * cols);
-      for (Index q = at; q < stop; q += M) {
-        PixelAt pixel[M];
-        for (int m = 0; m < M; ++m) {
-          const Index index = smaller(q + m, stop - 1);
-          pixel[m] = {task.depth, task.rows.lo + index / cols, task.cols.lo + index % cols};
-        }
-        work.direct(pixel, panel, panel_weights, tiles + (q - at) * width);
+  const T* x = static_cast<const T*>(job.x) + input_origin(p, task);
+  const T* w = static_cast<const T*>(job.w) + weight_origin(p, task.group);
+  const T* bias =
+      job.bias == nullptr ? nullptr : static_cast<const T*>(job.bias) + task.group * p.group_out();
+  T* y = static_cast<T*>(job.y) + output_origin(p, task);
+  for (Index c = 0; c == 0 || c < channels; c += depth) {
+    const Range block = {c, smaller(channels, c + depth)};
+    const bool first = c == 0, last = block.hi == channels;
+    input.turn(p, x + c * p.x.channel, block.hi - c);
+    for (Index k = first_panel; k < last_panel; ++k) {
+      const Panel panel = panel_at<T, V>(p, k);
+      const Index width = panel.vectors * Vt::width;
+      const T* weights = own;
+      if (packed != nullptr) {
+        weights = packed + panel_offset<T, V>(p, k) + c * taps * width;
+      } else {
+        pack_panel(p, w, panel, block, own);
       }
-      transpose(tiles, width, kGroup, width, turned, kGroup);
-      const TileRows<T> tile{turned, kGroup};
-      for (int part = 0; part < kVectors; part += PlanarShape<T>::v) {
-        const TileRows<T> stored{tile.at + part * Vt::width, tile.row};
-        pieces.build(grid, at + part * Vt::width, PlanarShape<T>::v);
-        if (p.has_addend) {
-          planar_add(stored, out_channels, PlanarShape<T>::v, pieces, to + job.addend, p.y.channel,
-                     grid.y_col);
+      const PixelSums<T> work{
+          p, task, input, runs, block.hi - c, clips_columns(p), panel.vectors, weights};
+      const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + panel.first, p.activation,
+                                  true, job.saw_nan};
+      T* to = y + panel.first * p.y.channel;
+      T* at = sums + (several ? (k - first_panel) * PixelShape<T>::n * rows * cols : 0);
+      for (Index r = task.rows.lo; r < task.rows.hi; r += chunk.rows) {
+        const Range some_rows = {r, smaller(task.rows.hi, r + chunk.rows)};
+        for (Index q = task.cols.lo; q < task.cols.hi; q += chunk.cols) {
+          const Range some_cols = {q, smaller(task.cols.hi, q + chunk.cols)};
+          const Index length = some_cols.hi - q;
+          const bool adjoin = y_row == length * y_col;
+          const Index count = adjoin ? (some_rows.hi - r) * length : length;
+          const Index stored_rows = adjoin ? 1 : some_rows.hi - r;
+          T* const out = to + r * y_row + q * y_col;
+          const bool starts = first && p.has_addend;
+          if (starts) {
+            // Sums start from what is added to them.
+            if (panel.channels < width) fill_zero(at, (some_rows.hi - r) * length * width);
+            for (Index s = 0; s < stored_rows; ++s) {
+              turn_positions<T>(out + job.addend + s * y_row, p.y.channel, y_col, count,
+                                panel.channels, at + s * count * width, width);
+            }
+          }
+          work.add(some_rows, some_cols, at, !first || starts);
+          for (Index s = 0; last && s < stored_rows; ++s) {
+            store_pixels(at + s * count * width, panel.vectors, panel.channels, count,
+                         out + s * y_row, p.y.channel, y_col, end);
+          }
+          if (several) at += (some_rows.hi - r) * length * width;
         }
-        planar_finish(stored, out_channels, PlanarShape<T>::v, end);
-        planar_store(stored, out_channels, pieces, to, p.y.channel, grid.y_col);
       }
     }
   }
@@ -170,7 +208,7 @@ static void direct_pixels(const void* context, Index begin, Index end, std::byte
   const ConvJob& job = *static_cast<const ConvJob*>(context);
   const Grid grid = grid_of(*job.problem, job.plan->block_rows, job.plan->block_cols);
   for (Index i = begin; i < end; ++i) {
-    direct_pixels_task<T>(job, grid_task(*job.problem, *job.plan, grid, LastShape<T>::n, i),
+    direct_pixels_task<T>(job, grid_task(*job.problem, *job.plan, grid, PixelShape<T>::n, i),
                           Carver{scratch});
   }
 }

@@ -179,6 +179,11 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
   const T* bias = static_cast<const T*>(job.bias);
   const Index first_channel = task.group * p.group_out();
   const Index in_channels = p.group_in();
+  // Sums too short to hide that outputs are fetched before they are written: the next tile's are
+  // asked for beforehand. (Measured: 1.3 times on 16->96 of 112x112, nothing or less on 27
+  // products.)
+  constexpr Index kShortSum = 24;
+  const bool fetches_ahead = in_place && in_channels <= kShortSum;
   list_runs(p, task, strip, depth_taps, weights.spatial, true, runs);
   PieceList<T> pieces;
   PlanarStep<T> step{};
@@ -229,6 +234,14 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
       straight = pieces.straight(n, grid.y_col);
     };
     const auto compute = [&](Index k, int m, int n) {
+      if (fetches_ahead) {
+        const T* next = y + k * p.y.channel + pieces.piece[0].at + n * Vt::width;
+        for (int row = 0; row < m; ++row) {
+          for (int v = 0; v < n; ++v) {
+            __builtin_prefetch(next + row * p.y.channel + v * Vt::width, 1, 2);
+          }
+        }
+      }
       step.w = weights.at(k, m, c0);
       step.w_scale = weights.scale(m);
       const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + first_channel + k,

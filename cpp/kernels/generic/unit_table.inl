@@ -24,9 +24,11 @@ constexpr DTypeTable generic_table() {
   table.planar_n = PlanarShape<T>::n;
   table.channels_last_m = LastShape<T>::m;
   table.channels_last_n = LastShape<T>::n;
+  table.pixels_m = PixelShape<T>::m;
+  table.pixels_n = PixelShape<T>::n;
   table.conv[static_cast<int>(Family::plain)] = {nullptr, plain<T>};
   table.conv[static_cast<int>(Family::direct_planar)] = {pack_planar<T>, direct_planar<T>};
-  table.conv[static_cast<int>(Family::direct_pixels)] = {pack_channels_last<T>, direct_pixels<T>};
+  table.conv[static_cast<int>(Family::direct_pixels)] = {pack_pixel_panels<T>, direct_pixels<T>};
   table.conv[static_cast<int>(Family::direct_channels_last)] = {pack_channels_last<T>,
                                                                 channels_last<T, false>};
   table.conv[static_cast<int>(Family::rows)] = {nullptr, rows<T>};
@@ -66,6 +68,8 @@ constexpr DTypeTable narrow_table() {
   table.planar_n = PlanarShape<float>::n;
   table.channels_last_m = LastShape<float>::m;
   table.channels_last_n = LastShape<float>::n;
+  table.pixels_m = PixelShape<float>::m;
+  table.pixels_n = PixelShape<float>::n;
   table.conv[static_cast<int>(Family::plain)] = {nullptr, plain<T>};
   table.conv[static_cast<int>(Family::depthwise_channels_last)] = {pack_depthwise<T>,
                                                                    depthwise_channels_last<T>};

@@ -114,9 +114,11 @@ class PlannedStep:
         recorder.call(lambda x, addend, y: planned(x, y, addend), x, addend, y)
         return y
 
-    @property
-    def takes_addend(self) -> bool:
+    def takes_addend(self, x_shape: Shape) -> bool:
         """Whether :meth:`record_sum` does it in one pass."""
+        # A single image without a batch axis lies otherwise than the recorder's values may.
+        if len(x_shape) != self._weight.ndim:
+            return False
         # The kernels of the matrix unit add nothing; on it two passes are faster.
         convolves = self._kind.startswith("conv") and not self._kind.startswith("conv_transpose")
         dense = self._groups == 1 or self.out_channels // self._groups > 3
@@ -209,7 +211,12 @@ class SumStep:
         """
         shortcut = record(recorder, self.branches[1], x)
         *first, last = self.branches[0] or [None]
-        if isinstance(last, PlannedStep) and last.takes_addend and shortcut.whole and out is None:
+        if (
+            isinstance(last, PlannedStep)
+            and last.takes_addend(x.shape)
+            and shortcut.whole
+            and out is None
+        ):
             before = record(recorder, first, x)
             return last.record_sum(recorder, before, shortcut, self.activation)
         body = record(recorder, self.branches[0], x)

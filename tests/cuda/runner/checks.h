@@ -10,7 +10,10 @@
 
 namespace fastconv::runner {
 
+// Divisions and windows as kernels compute them.
+void check_cuda_arithmetic(Report& report);
 void check_cuda_conv(const std::vector<Record>& records, const std::string& filter, Report& report);
+void check_cuda_padding(Report& report);
 void check_cuda_gradients(const std::vector<Record>& records, const std::string& filter,
                           Report& report);
 // Convolutions on tensor cores, each record in one of the memory layouts.

@@ -110,4 +110,48 @@ void check_cuda_conv(const std::vector<Record>& records, const std::string& filt
   report.print_groups();
 }
 
+// Infinite weights that lie over padding for some outputs: NaN only where the direct kernel, which
+// skips padding, has it too.
+void check_cuda_padding(Report& report) {
+  const cuda::DeviceTraits traits;
+  for (const bool transposed : {false, true}) {
+    ConvProblem p;
+    p.batch = 2;
+    p.in_channels = 8;
+    p.out_channels = 6;
+    p.transposed = transposed;
+    p.in = {{1, 6, 7}};
+    p.kernel = {{1, 3, 3}};
+    p.stride = {{1, transposed ? 2 : 1, 1}};
+    p.pad_lo = p.pad_hi = {{0, 1, 1}};
+    complete(p);
+    const auto size = [](Index count) { return static_cast<std::size_t>(count); };
+    std::vector<float> x(size(p.batch * p.x.batch), 1.0f), w(size(6 * 8 * 9), 1.0f);
+    w[0] = std::numeric_limits<float>::infinity();
+    const auto compute = [&](cuda::ConvKernel kernel, std::vector<float>& y) {
+      cuda::PlanOptions options;
+      options.kernel = static_cast<int>(kernel);
+      cuda::ConvPlan plan;
+      Status status = cuda::plan_conv(p, options, traits, plan);
+      const GuardedBuffer workspace(plan.workspace_bytes, Guard::after);
+      y.assign(size(p.batch * p.y.batch), 0.0f);
+      if (status.ok()) {
+        status = cuda::run_conv(p, plan, {x.data(), w.data(), nullptr, y.data()}, workspace.data(),
+                                nullptr);
+      }
+      report.check(status.ok(), status.message);
+    };
+    std::vector<float> want, got;
+    report.group("direct, infinite weights over padding");
+    compute(cuda::ConvKernel::direct, want);
+    for (const cuda::ConvEntry* entry : cuda::conv_entries()) {
+      if (entry->declines(p, traits) != nullptr) continue;
+      report.group(std::string(entry->name) + ", infinite weights over padding");
+      compute(entry->kernel, got);
+      report.check(got == want, transposed ? "transposed" : "forward");
+    }
+  }
+  report.print_groups();
+}
+
 }  // namespace fastconv::runner

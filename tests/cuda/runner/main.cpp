@@ -21,7 +21,9 @@ int main(int count, char** arguments) {
     const std::vector<Record> records = read_problems(arguments[1]);
     const std::string filter = count == 3 ? arguments[2] : "";
     Report report;
+    if (std::string("arithmetic").find(filter) != std::string::npos) check_cuda_arithmetic(report);
     check_cuda_conv(records, filter, report);
+    if (filter.empty() || filter == "padding") check_cuda_padding(report);
     check_cuda_gradients(records, filter, report);
     if (std::string("tensor cores").find(filter) != std::string::npos) {
       check_ptx(report);
