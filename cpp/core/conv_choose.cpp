@@ -162,11 +162,11 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   return turned < along;
 }
 
-// Where a product for every kernel element repays storing and transposing it: see
-// conv_transposed_pixels.inl.
+// Where a product for every kernel element repays storing and transposing it, which
+// conv_transposed_planar.inl does not need: see conv_transposed_pixels.inl. Measured.
 bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
-  constexpr Index kLeastSum = 128;
-  return table.width > 1 && p.group_in() >= kLeastSum &&
+  const Index least = subpixel_merged(p) ? 128 : 192;
+  return table.width > 1 && p.group_in() >= least &&
          p.group_out() * p.kernel[1] * p.kernel[2] >= 2 * table.width;
 }
 
