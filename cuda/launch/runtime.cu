@@ -77,13 +77,13 @@ Status device_of(const void* address, int& device) {
 Status order_after(Stream producer, Stream consumer) {
   cudaEvent_t event = nullptr;
   const std::string what = "ordering two streams";
-  Status status = cuda_status(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), what);
-  if (!status.ok()) return status;
-  status = cuda_status(cudaEventRecord(event, stream_of(producer)), what);
-  if (status.ok()) status = cuda_status(cudaStreamWaitEvent(stream_of(consumer), event), what);
+  const Status made = cuda_status(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), what);
+  if (!made.ok()) return made;
+  cudaError_t error = cudaEventRecord(event, stream_of(producer));
+  if (error == cudaSuccess) error = cudaStreamWaitEvent(stream_of(consumer), event);
   // Work that waits for it has its own hold on it.
   (void)cudaEventDestroy(event);
-  return status;
+  return cuda_status(error, what);
 }
 
 Status fill_bytes(void* to, std::size_t bytes, Stream stream) {
