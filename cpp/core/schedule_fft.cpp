@@ -48,7 +48,7 @@ double quarterings(Index points) {
 // Cycles of one core, of vectors of any width. The constants are measured with AVX-512: a stage of
 // radix 4, for each vector of complex numbers; transposing, packing and storing one.
 double cycles(const ConvProblem& p, const FftGrid& g, Index width) {
-  constexpr double kStage = 5.5, kTurn = 9, kMove = 4, kMultiply = 2.5;
+  constexpr double kStage = 9.4, kTurn = 15, kMove = 7, kMultiply = 4.3;
   const double vectors = number(g.size()) / number(width);
   const double there =
       vectors * (kStage * (quarterings(g.points[0]) + quarterings(g.points[1])) + kTurn + kMove);
@@ -59,7 +59,8 @@ double cycles(const ConvProblem& p, const FftGrid& g, Index width) {
   const double bytes = number(fft_tile_elements(g, element_size(p.dtype))) * (1 + in * out) *
                        number(element_size(p.dtype));
   constexpr double kSecondLevel = 1.6e6;
-  const double slowed = bytes > kSecondLevel ? 1.6 : 1.0;
+  const double row = g.points[0] == 1 ? 1.5 : 1.0;  // signals: little work for what is packed
+  const double slowed = row * (bytes > kSecondLevel ? 1.6 : 1.0);
   return slowed * (number(p.groups * g.pairs()) * pair + kernels * in * out * there);
 }
 
@@ -81,6 +82,18 @@ FftGrid best_grid(const ConvProblem& p, Index width) {
   return best;
 }
 
+// Of the kernel's rows under all outputs, those that meet the input: direct kernels skip the
+// others.
+double inside_share(const ConvProblem& p) {
+  const AxisPhase rows = axis_phase(p, 1, 0);
+  Index inside = 0;
+  for (Index tap = 0; tap < rows.taps; ++tap) {
+    const Range outputs = outputs_inside(rows.count, p.in[1], rows.in_step, rows.offset(tap));
+    inside += outputs.hi - outputs.lo;
+  }
+  return number(inside) / number(larger(1, rows.taps * rows.count));
+}
+
 }  // namespace
 
 bool fft_suits(const ConvProblem& p, const DTypeTable& table) {
@@ -90,8 +103,9 @@ bool fft_suits(const ConvProblem& p, const DTypeTable& table) {
   }
   // Two multiply-adds of vectors a cycle, of which the row kernels reach three quarters.
   constexpr double kSpeed = 0.75;
-  const double direct = number(multiply_adds(p)) / number(table.width) / 2 / kSpeed;
-  return cycles(p, best_grid(p, table.width), table.width) < 0.8 * direct;
+  const double direct =
+      number(multiply_adds(p)) / number(table.width) / 2 / kSpeed * inside_share(p);
+  return cycles(p, best_grid(p, table.width), table.width) < 0.9 * direct;
 }
 
 void schedule_fft(const ConvProblem& p, const Machine& m, ConvPlan& plan) {

@@ -152,7 +152,9 @@ class RowSweep {
                              larger(1, axes.height / apart_), vectors);
     problem_.x_row = axes.dilation * axes.row;
     problem_.y_row *= apart_;
-    problem_.long_rows = Vec<T>::width > 1 && 2 * problem.kernel_cols >= 3 * Vec<T>::width;
+    // With more kernel rows, the height of a block would decide between orders of the sums.
+    problem_.long_rows = Vec<T>::width > 1 && problem.kernel_rows == 1 &&
+                         2 * problem.kernel_cols >= 3 * Vec<T>::width;
     for (Index s = 0; s < problem.kernel_cols; ++s) {
       if (problem.col_at[s] != s) problem_.long_rows = false;
     }

@@ -10,8 +10,8 @@
 //
 // Columns that meet zero padding are loaded under masks, so a plane needs no padded copy. Sums of a
 // tile do not depend on its size: each output adds its products in the order of planes, kernel rows
-// and kernel columns (of tiles of one row and long kernels, first of their residues modulo the
-// vector's width).
+// and kernel columns (of long kernels of one row, first of their residues modulo the vector's
+// width).
 
 template <class T>
 struct RowLimits {
@@ -43,7 +43,7 @@ struct RowProblem {
   Index kernel_rows, kernel_cols;
   Index y_row, y_col;  // between the output rows of a tile, and between columns
   Activation activation;
-  bool long_rows = false;  // kernel columns adjoin, and fill one and a half vectors
+  bool long_rows = false;  // one kernel row, whose columns adjoin and fill one and a half vectors
 };
 
 // One tile of one plane of outputs.

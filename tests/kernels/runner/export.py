@@ -203,9 +203,10 @@ def filter_record(problem: Problem, operands: Any, exact: bool) -> Record:
     if rotated:
         weight = weight[::-1, ::-1]
     arrays = {"x": operands.x, "w": weight, "y": y, "limit": limit}
-    largest = max(np.abs(operands.x).max(), abs(float(options.get("fill_value", 0.0))))
-    wide = np.full_like(y, largest * np.abs(weight).sum())
-    arrays["fft_limit"] = limit if exact else sum_limit(kernel[0] * kernel[1], wide)
+    around = float(options.get("fill_value", 0.0))
+    wide = np.full_like(y, max(np.abs(operands.x).max(), abs(around)) * np.abs(weight).sum())
+    whole = exact and around.is_integer()
+    arrays["fft_limit"] = limit if whole else sum_limit(kernel[0] * kernel[1], wide)
     if set(kernel) <= {1, 3}:
         padding = ((top, bottom), (left * samples, right * samples))
         size = neighbourhood(
