@@ -246,9 +246,14 @@ def test_every_name_is_taken(call: Call, name: str) -> None:
     class Name(str):
         __slots__ = ()
 
+    def outcome(given: str) -> np.ndarray | str:
+        try:
+            return call.run(**{name: given})
+        except fc.UnsupportedError as error:  # a known algorithm that does not suit the problem
+            return str(error)
+
     for given in NAMES[name]:
-        first = call.run(**{name: given})
-        np.testing.assert_array_equal(call.run(**{name: Name(given)}), first)
+        np.testing.assert_array_equal(outcome(Name(given)), outcome(given))
     if name in ("activation", "precision"):
         np.testing.assert_array_equal(call.run(**{name: None}), call.run())
     else:
