@@ -38,7 +38,8 @@ def load() -> tuple[ModuleType, Any]:
     """Return the module, and the functions with which tests steer its host memory."""
     if not _loaded:
         path = _module_path()
-        spec = importlib.util.spec_from_file_location("fastconv._cuda", path)
+        # Another name than the real module's: pybind11 gives the same module for the same name.
+        spec = importlib.util.spec_from_file_location("posing._cuda", path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)

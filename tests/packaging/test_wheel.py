@@ -10,11 +10,12 @@ import zipfile
 from package_build import ROOT, Package
 
 FRAMEWORKS = {"torch", "jax", "jaxlib", "tensorflow", "cupy", "onnx", "onnxruntime"}
-TEN_MEGABYTES = 10_000_000
+# Of these the CUDA module is two thirds.
+FIFTEEN_MEGABYTES = 15_000_000
 
 
 def test_wheel_is_small(package: Package) -> None:
-    assert package.wheel.stat().st_size < TEN_MEGABYTES
+    assert package.wheel.stat().st_size < FIFTEEN_MEGABYTES
 
 
 def test_wheel_holds_types_headers_and_cmake_config(package: Package) -> None:
