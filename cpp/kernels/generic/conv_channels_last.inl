@@ -164,6 +164,8 @@ struct LastTask {
 template <class T, bool Unfold>
 static void channels_last_task(const ConvJob& job, const GridTask& task, Carver carver) {
   constexpr int M = LastShape<T>::m;
+  // A block beyond the end of a phase that is shorter than the largest.
+  if (task.cols.hi <= task.cols.lo) return;
   const ConvProblem& p = *job.problem;
   const Index length = p.group_in() * task.axis[0].taps * task.axis[1].taps * task.axis[2].taps;
   LastTask<T> work{
