@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 problems=${1:-$work/problems.bin}
 [ -f "$problems" ] || export_problems "$problems"
 
-# Optimised further, the instrumented kernels of one instruction set take a quarter of an hour to compile.
+# Optimised further, the instrumented kernels of one instruction set take long to compile.
 flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -DNDEBUG"
   -DFASTCONV_EMULATED_TILES=ON -DFASTCONV_CUDA=OFF)
 

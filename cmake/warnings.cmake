@@ -6,7 +6,7 @@ function(fastconv_own_code target)
   endif()
   foreach(sanitizer IN LISTS FASTCONV_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${sanitizer} -fno-sanitize-recover=all
-      -fno-omit-frame-pointer -g)
+      -fno-omit-frame-pointer -g1 $<$<CXX_COMPILER_ID:GNU>:-fno-var-tracking>)
     target_link_options(${target} PUBLIC -fsanitize=${sanitizer})
   endforeach()
 endfunction()
