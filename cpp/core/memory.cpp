@@ -19,6 +19,11 @@ void FreeWorkspace::operator()(std::byte* p) const {
 }
 
 Workspace allocate_workspace(std::size_t bytes) {
+  if constexpr (kExactWorkspaces) {
+    void* made = nullptr;
+    if (posix_memalign(&made, kCacheLine, bytes == 0 ? 1 : bytes) != 0) made = nullptr;
+    return Workspace(static_cast<std::byte*>(made));
+  }
   const std::size_t unit = bytes >= kLeastHuge ? kHugePage : kCacheLine;
   if (bytes > static_cast<std::size_t>(-1) - unit) return nullptr;
   const std::size_t rounded = (bytes + unit - 1) / unit * unit;

@@ -21,7 +21,7 @@ namespace {
 class Scratch {
  public:
   std::byte* reserve(std::size_t bytes) {
-    if (bytes > size_) {
+    if (bytes > size_ || (kExactWorkspaces && bytes != size_)) {
       data_.reset();
       data_ = allocate_workspace(bytes);
       size_ = data_ ? bytes : 0;

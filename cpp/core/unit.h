@@ -86,7 +86,7 @@ struct DTypeTable {
   Index planar_m = 1, planar_n = 1;
   Index channels_last_m = 1, channels_last_n = 1;
   Index pixels_m = 1, pixels_n = 1;
-  Index winograd_m = 1, winograd_n = 1;  // tiles x output channels
+  Index winograd_m = 1, winograd_n = 1;  // tiles (transposed: positions) x columns
   ConvKernel conv[kFamilies];            // run == nullptr: this unit leaves the family to another
   TaskFunction pool_planar = nullptr;  // any strides; vectors along the row where it is contiguous
   TaskFunction pool_channels_last = nullptr;  // channel stride 1

@@ -26,6 +26,8 @@ constexpr DTypeTable generic_table() {
   table.channels_last_n = LastShape<T>::n;
   table.pixels_m = PixelShape<T>::m;
   table.pixels_n = PixelShape<T>::n;
+  table.winograd_m = WinogradShape<T>::n;
+  table.winograd_n = WinogradShape<T>::v * Vec<T>::width;
   table.conv[static_cast<int>(Family::plain)] = {nullptr, plain<T>};
   table.conv[static_cast<int>(Family::direct_planar)] = {pack_planar<T>, direct_planar<T>};
   table.conv[static_cast<int>(Family::direct_pixels)] = {pack_pixel_panels<T>, direct_pixels<T>};
@@ -39,8 +41,6 @@ constexpr DTypeTable generic_table() {
   table.conv[static_cast<int>(Family::im2col_channels_last)] = {pack_channels_last<T>,
                                                                 channels_last<T, true>};
   if constexpr (sizeof(T) == sizeof(float)) {
-    table.winograd_m = WinogradShape<T>::n;
-    table.winograd_n = WinogradShape<T>::v * Vec<T>::width;
     table.conv[static_cast<int>(Family::winograd_2x2)] = {pack_winograd<T, 2>, winograd<T, 2>};
     table.conv[static_cast<int>(Family::winograd_4x4)] = {pack_winograd<T, 4>, winograd<T, 4>};
   }
