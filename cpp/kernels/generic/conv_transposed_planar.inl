@@ -283,10 +283,10 @@ static void transposed_planar_task(const ConvJob& job, const GridTask& task, Car
           step.w = weights + (first_row + r) * row_size + pair.weights * m;
           step.w_scale = m;
           const TileRows<T> tile{into + r * row, row};
-          run_planar_tile<T>(m, n, false, step, tile, false);
-          planar_finish(
-              tile, m, n,
-              {bias == nullptr ? nullptr : bias_rows + r, p.activation, true, job.saw_nan});
+          const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias_rows + r, p.activation, true,
+                                      job.saw_nan};
+          run_planar_tile<T>(m, n, false, step, tile, false, end);
+          planar_activate(tile, m, n, end);
           r += m;
         }
         if (merged) {

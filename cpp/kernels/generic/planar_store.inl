@@ -1,4 +1,4 @@
-// From a finished register tile to the output: bias, activation, NaN watch, and the cut into rows.
+// From a finished register tile to the output: activation, and the cut into rows.
 //
 // A tile whose positions are all kept and adjoin in memory is computed in the output itself; any
 // other goes through a buffer. A tile covers consecutive positions of a flattened grid whose row
@@ -97,38 +97,17 @@ static void planar_add(TileRows<T> tile, int rows, int vectors, const PieceList<
   }
 }
 
+// Activations that a tile does not compute in registers, in place.
 template <class T>
-struct PlanarEpilogue {
-  const T* bias;  // of the tile's first output channel; null without
-  Activation activation;
-  bool last;               // the sums are complete
-  unsigned char* saw_nan;  // null when no padding is multiplied
-  bool adds = false;       // sums start from other arrays' elements,
-  Index addend = 0;        // so many elements from the outputs
-};
-
-// NaN watch, bias and activation, in place.
-template <class T>
-static void planar_finish(TileRows<T> tile, int rows, int vectors, const PlanarEpilogue<T>& end) {
+static void planar_activate(TileRows<T> tile, int rows, int vectors, const PlanarEpilogue<T>& end) {
   using Vt = Vec<T>;
-  constexpr int W = Vt::width;
-  if (!end.last) return;
-  const bool changes = end.bias != nullptr || end.activation != Activation::none;
-  if (!changes && end.saw_nan == nullptr) return;
-  bool nan = false;
+  if (!end.last || end.activation == Activation::none || end.activation == Activation::relu) return;
   for (int m = 0; m < rows; ++m) {
     T* row = tile.at + m * tile.row;
-    const typename Vt::Reg bias = Vt::set(end.bias != nullptr ? end.bias[m] : T(0));
-    for (int v = 0; v < vectors; ++v) {
-      typename Vt::Reg sum = Vt::load(row + v * W);
-      nan = nan || (end.saw_nan != nullptr && Vt::any_nan(sum));
-      if (!changes) continue;
-      sum = Vt::add(sum, bias);
-      Vt::store(row + v * W,
-                end.activation == Activation::none ? sum : activate<T>(sum, end.activation));
+    for (int at = 0; at < vectors * Vt::width; at += Vt::width) {
+      Vt::store(row + at, activate<T>(Vt::load(row + at), end.activation));
     }
   }
-  if (nan) __atomic_store_n(end.saw_nan, static_cast<unsigned char>(1), __ATOMIC_RELAXED);
 }
 
 // A finished tile from its buffer to the output, piece by piece.
@@ -171,8 +150,8 @@ static void compute_tile(int rows, int vectors, bool partial, const PlanarStep<T
     const TileRows<T> tile{out.y + pieces.piece[0].at, out.channel};
     if (starts) planar_load(tile, rows, vectors, pieces, out.y + end.addend, out.channel, out.col);
     resume = resume || starts;
-    run_planar_tile<T>(rows, vectors, partial, step, tile, resume);
-    planar_finish(tile, rows, vectors, end);
+    run_planar_tile<T>(rows, vectors, partial, step, tile, resume, end);
+    planar_activate(tile, rows, vectors, end);
     return;
   }
   const TileRows<T> tile{buffer, static_cast<Index>(vectors) * Vec<T>::width};
@@ -181,7 +160,7 @@ static void compute_tile(int rows, int vectors, bool partial, const PlanarStep<T
     planar_load(tile, rows, vectors, pieces, out.y + (starts ? end.addend : 0), out.channel,
                 out.col);
   }
-  run_planar_tile<T>(rows, vectors, partial, step, tile, resume);
-  planar_finish(tile, rows, vectors, end);
+  run_planar_tile<T>(rows, vectors, partial, step, tile, resume, end);
+  planar_activate(tile, rows, vectors, end);
   planar_store(tile, rows, pieces, out.y, out.channel, out.col);
 }

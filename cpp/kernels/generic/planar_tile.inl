@@ -44,10 +44,60 @@ struct TileRows {
   Index row;
 };
 
+// What becomes of sums on their way to the output.
+template <class T>
+struct PlanarEpilogue {
+  const T* bias;  // of the tile's first output channel; null without
+  Activation activation;
+  bool last;               // the sums are complete
+  unsigned char* saw_nan;  // null when no padding is multiplied
+  bool adds = false;       // sums start from other arrays' elements,
+  Index addend = 0;        // so many elements from the outputs
+};
+
+// Bias, ReLU and NaN watch while the sums are in registers: another pass over them would cost a
+// quarter of a tile of 27 products. The watch adds up all sums, which keeps any NaN; what
+// infinities of both signs make of it is a false alarm, which costs time alone.
+template <class T, int M, int V>
+static inline void finish_registers(typename Vec<T>::Reg (&acc)[M][V],
+                                    const PlanarEpilogue<T>& end) {
+  using Vt = Vec<T>;
+  if (end.saw_nan != nullptr) {
+    typename Vt::Reg watch[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) watch[v] = acc[0][v];
+#pragma GCC unroll 8
+    for (int m = 1; m < M; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) watch[v] = Vt::add(watch[v], acc[m][v]);
+    }
+#pragma GCC unroll 4
+    for (int v = 1; v < V; ++v) watch[0] = Vt::add(watch[0], watch[v]);
+    if (Vt::any_nan(watch[0])) {
+      __atomic_store_n(end.saw_nan, static_cast<unsigned char>(1), __ATOMIC_RELAXED);
+    }
+  }
+  if (end.bias != nullptr) {
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m) {
+      const typename Vt::Reg bias = Vt::set(end.bias[m]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) acc[m][v] = Vt::add(acc[m][v], bias);
+    }
+  }
+  if (end.activation == Activation::relu) {
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) acc[m][v] = activate<T>(acc[m][v], Activation::relu);
+    }
+  }
+}
+
 // Adds all steps to the tile; starts from zero unless `resume`.
 template <class T, int M, int V, bool Partial>
-[[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, TileRows<T> tile,
-                                          bool resume) {
+[[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, TileRows<T> tile, bool resume,
+                                          const PlanarEpilogue<T>& end) {
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
   typename Vt::Reg acc[M][V];
@@ -95,6 +145,7 @@ template <class T, int M, int V, bool Partial>
     plane += x_plane;
     weights += w_plane;
   }
+  if (end.last) finish_registers<T, M, V>(acc, end);
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
@@ -104,15 +155,15 @@ template <class T, int M, int V, bool Partial>
 
 template <class T, int M>
 static inline void planar_tile_of(int vectors, bool partial, const PlanarStep<T>& step,
-                                  TileRows<T> tile, bool resume) {
+                                  TileRows<T> tile, bool resume, const PlanarEpilogue<T>& end) {
   if (partial) {
-    if (vectors == 3) return planar_tile<T, M, 3, true>(step, tile, resume);
-    if (vectors == 2) return planar_tile<T, M, 2, true>(step, tile, resume);
-    return planar_tile<T, M, 1, true>(step, tile, resume);
+    if (vectors == 3) return planar_tile<T, M, 3, true>(step, tile, resume, end);
+    if (vectors == 2) return planar_tile<T, M, 2, true>(step, tile, resume, end);
+    return planar_tile<T, M, 1, true>(step, tile, resume, end);
   }
-  if (vectors == 3) return planar_tile<T, M, 3, false>(step, tile, resume);
-  if (vectors == 2) return planar_tile<T, M, 2, false>(step, tile, resume);
-  return planar_tile<T, M, 1, false>(step, tile, resume);
+  if (vectors == 3) return planar_tile<T, M, 3, false>(step, tile, resume, end);
+  if (vectors == 2) return planar_tile<T, M, 2, false>(step, tile, resume, end);
+  return planar_tile<T, M, 1, false>(step, tile, resume, end);
 }
 
 // The largest M of 8, 4, 2, 1 that fits into `rows` output channels.
@@ -125,13 +176,13 @@ static inline int planar_rows(Index rows) {
 
 template <class T>
 static inline void run_planar_tile(int rows, int vectors, bool partial, const PlanarStep<T>& step,
-                                   TileRows<T> tile, bool resume) {
+                                   TileRows<T> tile, bool resume, const PlanarEpilogue<T>& end) {
   if constexpr (PlanarShape<T>::m >= 8) {
-    if (rows == 8) return planar_tile_of<T, 8>(vectors, partial, step, tile, resume);
+    if (rows == 8) return planar_tile_of<T, 8>(vectors, partial, step, tile, resume, end);
   }
-  if (rows == 4) return planar_tile_of<T, 4>(vectors, partial, step, tile, resume);
-  if (rows == 2) return planar_tile_of<T, 2>(vectors, partial, step, tile, resume);
-  return planar_tile_of<T, 1>(vectors, partial, step, tile, resume);
+  if (rows == 4) return planar_tile_of<T, 4>(vectors, partial, step, tile, resume, end);
+  if (rows == 2) return planar_tile_of<T, 2>(vectors, partial, step, tile, resume, end);
+  return planar_tile_of<T, 1>(vectors, partial, step, tile, resume, end);
 }
 
 // Vectors of the next tile when `left` vectors of pixels remain: four are split in two and two,
