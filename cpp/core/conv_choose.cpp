@@ -165,7 +165,7 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
 // Where a product for every kernel element repays storing and transposing it, which
 // conv_transposed_planar.inl does not need: see conv_transposed_pixels.inl. Measured.
 bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
-  const Index least = subpixel_merged(p) ? 128 : 192;
+  const Index least = subpixel_merged(p) ? 160 : 192;
   return table.width > 1 && p.group_in() >= least &&
          p.group_out() * p.kernel[1] * p.kernel[2] >= 2 * table.width;
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import operator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -257,9 +259,12 @@ def explain(
 
 
 def _weightless(name: str, sizes: tuple[int, ...], dtype: Any) -> Array:
-    """Return zeros that take no memory, where only shape and dtype matter."""
+    """Return what describes a contiguous array and takes no memory: nobody may read it."""
     try:
-        return np.broadcast_to(np.zeros((), dtype), sizes)
+        one = np.broadcast_to(np.zeros((), dtype), sizes)
+        steps = itertools.accumulate(reversed(sizes), operator.mul, initial=one.itemsize)
+        strides = tuple(itertools.islice(steps, len(sizes)))[::-1]
+        return np.lib.stride_tricks.as_strided(one, strides=strides, writeable=False)
     except ValueError:
         raise OutOfMemoryError(
             f"{name} {sizes} is more than an array can have; pass smaller sizes"

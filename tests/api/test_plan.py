@@ -233,6 +233,16 @@ def test_explain_says_what_the_plan_does(call: Call, algorithm: Any) -> None:
     assert facts.kernel in facts.text
 
 
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "groups"),
+    [((1, 960, 7, 7), (960, 1, 3, 3), 960), ((1, 512, 2, 2), (64, 512, 3, 3), 1)],
+)
+def test_explain_means_contiguous_weights(x_shape: Any, weight_shape: Any, groups: int) -> None:
+    """No kernel is ruled out by how the weights of a mere shape lie in memory."""
+    facts = fc.explain("conv2d", x_shape, weight_shape, padding=1, groups=groups)
+    assert "adjoin" not in facts.text
+
+
 def test_only_plan_makes_plans() -> None:
     """An object without weights would have nothing to compute with."""
     made = fc.plan("conv1d", (1, 1, 9), ONE)

@@ -8,8 +8,8 @@
 // vectors along channels.
 //
 // A gradient passes from memory once, its neighbours from the first-level cache. Uneven (adaptive)
-// windows are spread element by element. Channels-last it loses where windows overlap so much that
-// summing them takes longer than memory.
+// windows are spread element by element, and a plane under one window is filled. Channels-last it
+// loses where windows overlap so much that summing them takes longer than memory.
 
 template <class T>
 class SpreadRows {
@@ -26,12 +26,20 @@ class SpreadRows {
     parts_ = carver.take<A>(cols_.uneven ? 0 : cols_.stride * length_ + W);
     woven_ = carver.take<A>(cols_.uneven ? p_.in[2] : cols_.stride * length_ + W);
     for (Index o = 0; o < outs_; ++o) share_[o] = static_cast<A>(job.share[2][o]);
+    one_value_ = p_.out.product() == 1;
+    Index step = 1;
+    for (int a = kAxes - 1; a >= 0; --a) {
+      one_value_ = one_value_ && (p_.in[a] == 1 || job.result.spatial[a] == step);
+      for (Index i = 0; i < p_.in[a]; ++i) one_value_ = one_value_ && !job.covering[a][i].empty();
+      step *= p_.in[a];
+    }
   }
 
   void run(Index plane) {
     const Index n = plane / p_.channels, c = plane % p_.channels;
     const T* grad = static_cast<const T*>(job_.grad) + n * p_.y.batch + c * p_.y.channel;
     T* to = static_cast<T*>(job_.to) + n * job_.result.batch + c * job_.result.channel;
+    if (one_value_) return fill(grad, to);
     Range depths{-1, -1}, rows{-1, -1};
     const A* line = nullptr;
     for (Index z = 0; z < p_.in[0]; ++z) {
@@ -52,6 +60,17 @@ class SpreadRows {
   using A = Acc<T>;
   using Va = Vec<A>;
   static constexpr int W = Va::width;
+
+  // A plane under a single window, as in global pooling.
+  void fill(const T* grad, T* to) const {
+    const auto scale = static_cast<A>(job_.share[0][0] * job_.share[1][0]);
+    const A value = widen(grad[0]) * scale * share_[0];
+    const typename Va::Reg filled = Va::set(value);
+    const Index count = p_.in.product();
+    Index i = 0;
+    for (; i + W <= count; i += W) Vec<T>::store(to + i, filled);
+    if (i < count) Vec<T>::store_first(to + i, filled, static_cast<int>(count - i));
+  }
 
   static bool same(Range a, Range b) { return a.lo == b.lo && a.hi == b.hi; }
 
@@ -135,6 +154,7 @@ class SpreadRows {
   const PoolProblem& p_;
   const PoolAxis& cols_;
   Index outs_, length_ = 0;
+  bool one_value_ = false;  // one window covers all inputs, and they adjoin
   A* share_;
   A* gathered_;
   A* row_;
