@@ -56,7 +56,9 @@ DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_w
   DenseCost cost{0.0, rounding(table, outputs, outputs) * (1.0 + loose + 12.0 / k),
                  pixels_cost(p, table, keeps_weights)};
   if (!in_place(p)) {
-    cost.direct = rounding(table, rows * pitch, useful) * 1.06 + 4.0 / (k * taps);
+    // Elements that only a strided pointwise layer picks are copied for a single product.
+    const double picking = p.kernel.product() == 1 ? 0.3 : 0.0;
+    cost.direct = rounding(table, rows * pitch, useful) * 1.06 + 4.0 / (k * taps) + picking;
     // What unfolding costs beside the copies, where broadcasting pixels is the alternative.
     const double gathering = table.width < 16 ? 0.2 : 0.42;
     if (cost.pixels < kUnsuited) cost.im2col += p.stride[2] > 1 ? gathering : 0.12;
@@ -71,8 +73,13 @@ DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_w
   const double channels = static_cast<double>(p.group_in());
   const double waiting =
       p.group_in() * p.in.product() * element_size(p.dtype) > kLargeInput ? kFromMemory : 0.0;
+  // The channels of a tile of pixels, where they leave the first-level cache between two tiles of
+  // output channels.
+  constexpr Index kFirstLevel = 48 << 10;
+  const double reading =
+      p.group_in() * table.planar_n * element_size(p.dtype) > kFirstLevel ? 0.07 : 0.0;
   cost.direct = rounding(table, useful, useful) * 1.07 + 4.0 / k + 2.0 / channels +
-                channels * static_cast<double>(table.width) / 136e3 + waiting;
+                channels * static_cast<double>(table.width) / 136e3 + reading + waiting;
   cost.im2col = rounding(table, useful, useful) * 1.08 + 16.0 / k + waiting;
   return cost;
 }
