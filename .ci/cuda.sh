@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 build=${1:-$(mktemp -d)}
+mkdir -p "$build"
 architectures="${FASTCONV_CUDA_ARCHITECTURES:-75-real;120-real}"
 
 if ! command -v nvcc >/dev/null && [ -z "${CUDACXX:-}" ]; then
