@@ -13,9 +13,8 @@ int max_threads();
 void set_num_threads(int count);  // 0 returns to the default
 
 // Bytes of scratch for each thread that stay allocated between calls, at most; more is released
-// after the call. Weights of 1024 x 1024 channels fit that Winograd's tiles have transformed: with
-// half of it a 3x3 layer of 2048 -> 256 channels took up to three times as long for fresh pages.
-inline constexpr std::size_t kKeptScratch = std::size_t{64} << 20;
+// after the call.
+inline constexpr std::size_t kKeptScratch = std::size_t{32} << 20;
 
 // One step of a region: `tasks` independent tasks, dealt to threads in contiguous ranges.
 struct Phase {
