@@ -16,6 +16,7 @@ import pytest
 import cases
 import fastconv as fc
 from conftest import Posing
+from conv_cases import ACTIVATIONS
 from fastconv import reference
 from fastconv.benchmarks.problem import Problem
 
@@ -74,7 +75,7 @@ def test_other_types(dtype: Any, gpu: Posing) -> None:
     np.testing.assert_array_equal(got.astype(np.float32), expected.astype(dtype).astype(np.float32))
 
 
-@each("kind", [None, *cases.ACTIVATIONS])
+@each("kind", [None, *ACTIVATIONS])
 def test_activations_and_gradients(kind: Any, gpu: Posing, random: np.random.Generator) -> None:
     x, grad = random.standard_normal((2, 5, 7, 9), np.float32)[:, :, ::2], None
     grad = random.standard_normal(x.shape, np.float32)

@@ -13,6 +13,7 @@ import pytest
 
 import cases
 import fastconv as fc
+from conv_cases import ACTIVATIONS
 from fastconv import _core, reference
 from fastconv.benchmarks.problem import Problem
 
@@ -143,7 +144,7 @@ def test_activations_are_within_the_bound(problem: Problem, dtype: Any, isa: str
         assert_within(result, expected, allowed, way)
 
 
-@pytest.mark.parametrize("name", cases.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_activation_of_single_numbers(name: str, dtype: Any, algorithm: str, isa: str) -> None:

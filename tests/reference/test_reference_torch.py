@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import cases
+from conv_cases import ACTIVATIONS
 from fastconv import reference
 
 torch = pytest.importorskip("torch")
@@ -66,7 +67,7 @@ def test_lp_pool_of_negative_numbers_is_torchs(norm):
     np.testing.assert_allclose(reference.lp_pool2d(x, norm, 3, 2, True), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", cases.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name):
     x = np.concatenate([np.linspace(-40, 40, 4001), [0.0, np.inf, np.nan, 1e-310, -1e-310]])
     function = getattr(functional, name, None) or getattr(torch, name)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import cases
+from conv_cases import ACTIVATIONS
 from fastconv import reference
 from fastconv._window import (
     conv_window,
@@ -410,7 +411,7 @@ def records() -> Iterator[Record]:
         record = unpool_record(problem, repeated_indices(cases.gaussian(problem)), exact=True)
         record.name += "-repeated"
         yield record
-    for kind in cases.ACTIVATIONS:
+    for kind in ACTIVATIONS:
         yield activation_record(kind, "integers")
         yield activation_record(kind, "gaussian")
 
