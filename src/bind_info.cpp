@@ -64,16 +64,16 @@ void force(const std::optional<std::string>& name) {
 
 // Names of WeightFamily.
 constexpr const char* kWeightKernels[kWeightFamilies] = {"panels", "unfolded", "rows",
-                                                         "depthwise_last"};
+                                                         "depthwise_last", "winograd"};
 
 void force_weight_kernel(const std::optional<std::string>& name) {
   if (!name) return force_weight_family(-1);
   for (int i = 0; i < kWeightFamilies; ++i) {
     if (*name == kWeightKernels[i]) return force_weight_family(i);
   }
-  fail(
-      ErrorKind::value,
-      "name is '" + *name + "'; it must be 'panels', 'unfolded', 'rows', 'depthwise_last' or None");
+  fail(ErrorKind::value, "name is '" + *name +
+                             "'; it must be 'panels', 'unfolded', 'rows', 'depthwise_last', "
+                             "'winograd' or None");
 }
 
 void set_threads(py::handle count) {

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -9,6 +11,7 @@
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/unit.h"
+#include "core/weight_schedule.h"
 
 namespace fastconv {
 namespace {
@@ -58,23 +61,26 @@ bool takes_depthwise_last(const ConvProblem& p) {
   return p.group_in() == 1 && p.group_out() == 1 && p.x.channel == 1 && p.y.channel == 1;
 }
 
+bool takes(const ConvProblem& p, WeightFamily family, Index width) {
+  if (family == WeightFamily::depthwise_last) return takes_depthwise_last(p);
+  if (family == WeightFamily::winograd) return std::isfinite(winograd_weight_cost(p, width));
+  return true;
+}
+
 WeightFamily choose_family(const ConvProblem& p, Index width) {
   const PixelCost cost = pixel_cost(p, width);
   if (takes_depthwise_last(p) && p.out_channels >= width) return WeightFamily::depthwise_last;
+  const double others = std::min({cost.rows, cost.panels, cost.unfolded});
+  if (winograd_weight_cost(p, width) < 0.9 * others) return WeightFamily::winograd;
   if (p.kernel.product() > 1 && cost.unfolded < cost.panels && cost.unfolded < cost.rows) {
     return WeightFamily::unfolded;
   }
   return cost.rows < cost.panels ? WeightFamily::rows : WeightFamily::panels;
 }
 
-void cut_parts(const ConvProblem& p, Index others, Index element, WeightPlan& plan) {
-  const Index pixels = p.batch * p.out.product();
-  const Index blocks = weight_blocks(p, plan).count;
-  const Index sums = larger(1, p.out_channels * plan.k_step * element);
-  plan.parts = smaller(ceil_div(kTasks, larger(1, others)), pixels / kLeastPixels);
-  plan.parts = larger(1, smaller(smaller(plan.parts, blocks), kMostSums / sums));
-  plan.tasks = others * plan.parts;
-  plan.sums_bytes = static_cast<std::size_t>(plan.parts * sums + 64);
+// Parts of pixels, or whole blocks of these.
+Index most_parts(const ConvProblem& p, const WeightPlan& plan) {
+  return smaller(p.batch * p.out.product() / kLeastPixels, weight_blocks(p, plan).count);
 }
 
 // Blocks of about kBlockPixels pixels: rows, parts of one, or several planes.
@@ -105,7 +111,7 @@ void plan_panels(const ConvProblem& p, Index width, Index element, WeightPlan& p
       static_cast<std::size_t>(line(most * round_up(larger(1, p.group_out()), width), element) +
                                line(plan.block_planes * plan.block_rows, sizeof(Index) * 3) +
                                line(pixels * plan.block_channels, element));
-  cut_parts(p, p.groups * plan.shares, element, plan);
+  cut_parts(p, p.groups * plan.shares, most_parts(p, plan), element, plan);
 }
 
 void plan_unfolded(const ConvProblem& p, Index width, Index element, WeightPlan& plan) {
@@ -119,7 +125,7 @@ void plan_unfolded(const ConvProblem& p, Index width, Index element, WeightPlan&
   plan.scratch_bytes = static_cast<std::size_t>(
       line(most * round_up(larger(1, p.group_out()), width), element) +
       line(width * plan.block_cols, element) + line(most * plan.k_step, element));
-  cut_parts(p, p.groups * plan.shares, element, plan);
+  cut_parts(p, p.groups * plan.shares, most_parts(p, plan), element, plan);
 }
 
 void plan_rows(const ConvProblem& p, Index width, Index element, WeightPlan& plan) {
@@ -134,7 +140,7 @@ void plan_rows(const ConvProblem& p, Index width, Index element, WeightPlan& pla
   plan.scratch_bytes = static_cast<std::size_t>(
       line(p.kernel.product() * width, element) + line(plan.block_rows * p.out[2], element) +
       line(packed_rows(p, plan.block_rows).count * cols.copies * cols.length, element));
-  cut_parts(p, p.out_channels * p.group_in(), element, plan);
+  cut_parts(p, p.out_channels * p.group_in(), most_parts(p, plan), element, plan);
 }
 
 void plan_depthwise_last(const ConvProblem& p, Index width, Index element, WeightPlan& plan) {
@@ -145,7 +151,7 @@ void plan_depthwise_last(const ConvProblem& p, Index width, Index element, Weigh
   plan.tap_step = 1;
   plan.scratch_bytes =
       static_cast<std::size_t>(line(round_up(p.out_channels, width) * p.kernel.product(), element));
-  cut_parts(p, 1, element, plan);
+  cut_parts(p, 1, most_parts(p, plan), element, plan);
 }
 
 Status no_memory(std::size_t bytes) {
@@ -180,6 +186,14 @@ bool is_padded(const ConvProblem& p) {
 
 }  // namespace
 
+void cut_parts(const ConvProblem& p, Index others, Index most, Index element, WeightPlan& plan) {
+  const Index sums = larger(1, p.out_channels * plan.k_step * element);
+  plan.parts = smaller(ceil_div(kTasks, larger(1, others)), smaller(most, kMostSums / sums));
+  plan.parts = larger(1, plan.parts);
+  plan.tasks = others * plan.parts;
+  plan.sums_bytes = static_cast<std::size_t>(plan.parts * sums + 64);
+}
+
 WeightPlan plan_weight_family(const ConvProblem& p, WeightFamily family, Isa isa, int threads) {
   constexpr Index kLeastWork = 250'000;  // multiply-adds that repay waking a thread
   const DTypeTable& table = find_unit(isa)->table[static_cast<int>(p.dtype)];
@@ -200,6 +214,9 @@ WeightPlan plan_weight_family(const ConvProblem& p, WeightFamily family, Isa isa
     case WeightFamily::depthwise_last:
       plan_depthwise_last(p, table.width, element, plan);
       break;
+    case WeightFamily::winograd:
+      plan_weights_winograd(p, table.width, plan);
+      break;
   }
   const bool brief = multiply_adds(p) < kLeastWork;
   plan.threads = brief ? 1 : static_cast<int>(larger(1, smaller(threads, plan.tasks)));
@@ -214,8 +231,7 @@ WeightPlan plan_weight_gradient(const ConvProblem& p, Isa isa, int threads) {
   const DTypeTable& table = find_unit(isa)->table[static_cast<int>(p.dtype)];
   const int forced = g_forced.load(std::memory_order_relaxed);
   const WeightFamily family =
-      forced >= 0 &&
-              (forced != static_cast<int>(WeightFamily::depthwise_last) || takes_depthwise_last(p))
+      forced >= 0 && takes(p, static_cast<WeightFamily>(forced), table.width)
           ? static_cast<WeightFamily>(forced)
           : choose_family(p, table.width);
   const WeightPlan plan = plan_weight_family(p, family, isa, threads);
@@ -246,9 +262,12 @@ Status run_weight_gradient(const ConvProblem& problem, const void* grad, const v
   const WeightPlan plan = plan_weight_gradient(p, active_isa(), max_threads());
   bool saw_nan = false;
   if (Status status = run_plan(p, plan, grad, x, to, saw_nan); !status.ok()) return status;
-  if (!saw_nan || plan.family != WeightFamily::unfolded || !is_padded(p)) return {};
-  // Infinite gradients may have met the zeros of padding: rows skip padding.
-  const WeightPlan exact = plan_weight_family(p, WeightFamily::rows, active_isa(), max_threads());
+  // Infinite gradients may have met the zeros of padding: rows skip padding. Winograd's sums mix
+  // pixels.
+  const bool mixed = plan.family == WeightFamily::winograd;
+  if (!saw_nan || !(mixed || (plan.family == WeightFamily::unfolded && is_padded(p)))) return {};
+  const WeightFamily family = mixed ? WeightFamily::panels : WeightFamily::rows;
+  const WeightPlan exact = plan_weight_family(p, family, active_isa(), max_threads());
   return run_plan(p, exact, grad, x, to, saw_nan);
 }
 

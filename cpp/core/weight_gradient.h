@@ -22,8 +22,9 @@ enum class WeightFamily : int {
   unfolded,  // the same over unfolded pixels: output channels x (input channels x kernel elements)
   rows,      // one output and one input channel at a time, vectors along rows
   depthwise_last,  // one channel in and out per group, channels-last: vectors along channels
+  winograd,        // fewer products for kernels of 3 at stride 1, float32
 };
-inline constexpr int kWeightFamilies = 4;
+inline constexpr int kWeightFamilies = 5;
 
 struct WeightPlan {
   WeightFamily family = WeightFamily::rows;
@@ -34,13 +35,15 @@ struct WeightPlan {
   std::size_t scratch_bytes = 0;  // of each thread
 
   // A task sums one part of the blocks for one group and one share of its output channels (panels,
-  // unfolded) or for one pair of an output and an input channel (rows), or for all
-  // channels (depthwise_last).
-  Index parts = 1, shares = 1;
+  // unfolded), for one share of each side's channels and one depth tap (winograd), for one pair of
+  // an output and an input channel (rows), or for all channels (depthwise_last).
+  Index parts = 1, shares = 1, input_shares = 1;
   // Blocks of pixels: `block_rows` rows of one depth of one image, `block_cols` wide, or, where
   // block_rows is all of them, `block_planes` such planes at a time.
   Index block_rows = 1, block_cols = 1, block_planes = 1;
   Index block_channels = 1;  // input channels packed at a time (panels)
+  Index tile = 2;            // outputs of a tile along an axis, and
+  Index block_tiles = 1;     // tiles of a block (winograd): see core/winograd.h
 
   // Partial sums of a part: k_step elements per output channel, within these a step per input
   // channel and kernel element.
@@ -54,7 +57,7 @@ struct WeightJob {
   const void* grad;
   void* w;
   std::byte* sums;
-  // Set to 1 by the last phase where a result is NaN.
+  // Set to 1 by the last phase where a result is NaN, or, by Winograd's algorithm, infinite.
   unsigned char* saw_nan;
 };
 

@@ -113,6 +113,13 @@ FASTCONV_GEOMETRY WinogradWeights winograd_weights(const ConvProblem& p, const W
   return {width, p.kernel[0] * p.group_in(), g.points(), ceil_div(p.group_out(), width)};
 }
 
+// Columns of the strip that up to `tiles` tiles of one tile row read.
+FASTCONV_GEOMETRY Index winograd_strip_columns(const WinogradGrid& g, Index tiles) {
+  const Index run = smaller(tiles, g.tiles[1]);
+  const Index bands = smaller(g.bands, larger(1, run / g.residues));
+  return (bands * g.m[1] + g.points(1) - g.m[1]) * g.residues;
+}
+
 // Scratch of a task, in elements: see conv_winograd.inl.
 struct WinogradScratch {
   Index point_pitch;    // of the transformed input
@@ -129,16 +136,47 @@ FASTCONV_GEOMETRY WinogradScratch winograd_scratch(const ConvProblem& p, const W
                                                    Index width, Index tiles) {
   WinogradScratch s{};
   const Index blocks = p.kernel[0] * ceil_div(p.group_in(), width);
-  const Index run = smaller(tiles, g.tiles[1]);
+  const Index bands = smaller(g.bands, larger(1, smaller(tiles, g.tiles[1]) / g.residues));
   s.point_pitch = (tiles * blocks + 1) * width;
   s.product_pitch = (tiles * 2 + 1) * width;
-  const Index bands = smaller(g.bands, larger(1, run / g.residues));
-  s.input_cols = (bands * g.m[1] + g.points(1) - g.m[1]) * g.residues;
+  s.input_cols = winograd_strip_columns(g, tiles);
   s.input = g.points(0) * s.input_cols * width;
   s.columns = g.points(0) * s.input_cols * width;
   s.transformed = g.points() * s.point_pitch;
   s.products = g.points() * s.product_pitch;
   s.outputs = (g.m[0] * bands * g.m[1] * g.residues + width) * width;
+  return s;
+}
+
+// Scratch of a task of the gradient of weights, in elements: see weights_winograd.inl.
+struct WinogradGradientScratch {
+  Index grad_row, input_row;                 // channels of one tile, and of the sums of an output
+  Index grad_pitch, input_pitch, sum_pitch;  // from point to point
+  Index strip_cols;
+  Index strip, columns, grads, inputs, sums;
+
+  FASTCONV_GEOMETRY Index elements() const { return strip + columns + grads + inputs + sums; }
+};
+
+FASTCONV_GEOMETRY WinogradGradientScratch
+winograd_gradient_scratch(const ConvProblem& p, const WinogradGrid& g, Index width,
+                          Index output_shares, Index input_shares, Index tiles) {
+  WinogradGradientScratch s{};
+  // The largest share. Rows of an odd number of vectors, and points a vector more than a multiple
+  // of them apart, lie in different sets of the first-level cache.
+  const Index outputs = ceil_div(ceil_div(p.group_out(), width), output_shares) * width;
+  const Index inputs = ceil_div(ceil_div(p.group_in(), width), input_shares) * width;
+  s.grad_row = (outputs / width | 1) * width;
+  s.input_row = (inputs / width | 1) * width;
+  s.grad_pitch = tiles * s.grad_row + width;
+  s.input_pitch = tiles * s.input_row + width;
+  s.sum_pitch = outputs * s.input_row + width;
+  s.strip_cols = winograd_strip_columns(g, tiles);
+  s.strip = g.points(0) * s.strip_cols * width;
+  s.columns = s.strip;
+  s.grads = g.points() * s.grad_pitch;
+  s.inputs = g.points() * s.input_pitch;
+  s.sums = g.points() * s.sum_pitch;
   return s;
 }
 

@@ -18,7 +18,7 @@ from fastconv import _core, reference
 from fastconv.benchmarks.problem import Problem
 
 ISAS = _core.info()["runnable_isas"]
-WEIGHT_KERNELS = ("panels", "unfolded", "rows", "depthwise_last")
+WEIGHT_KERNELS = ("panels", "unfolded", "rows", "depthwise_last", "winograd")
 DTYPES = (np.float32, np.float64)
 NARROW = (np.float16, ml_dtypes.bfloat16)
 NAMES = ("x", "weight", "bias")
@@ -44,6 +44,7 @@ THREADED = [
     Problem("depthwise", "conv2d", (2, 70, 60, 60), (70, 1, 3, 3), options={"groups": 70}),
     Problem("image", "conv2d", (1, 3, 120, 200), (8, 3, 7, 7), options={"stride": 2, "padding": 3}),
     Problem("filter", "conv2d", (1, 1, 500, 700), (1, 1, 3, 3), options={"padding": 1}),
+    Problem("dilated", "conv2d", (2, 80, 19, 23), (150, 80, 3, 3), options={"dilation": (2, 3)}),
     Problem("signal", "conv1d", (1, 20, 9000), (30, 20, 3), options={"dilation": 64}),
     Problem("volume", "conv3d", (1, 8, 12, 20, 20), (16, 8, 3, 3, 3), options={"padding": 1}),
     Problem("up", "conv_transpose2d", (1, 32, 30, 30), (32, 24, 4, 4), options={"stride": 2}),
@@ -183,6 +184,72 @@ def test_special_numbers_stay_where_the_reference_has_them(problem: Problem, isa
             expected = cases.convolution_gradients(reference, problem, operands, grad)
         for way, actual in both_layouts(problem, operands, grad):
             assert_equal(actual, expected, way)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (1, 3), (3, 1)], ids=str)
+def test_winograd_leaves_special_numbers_in_place(
+    shape: tuple[int, int], isa: str, weight_kernel: Any
+) -> None:
+    """Its transforms mix pixels: infinities, NaN, and sums that overflow where products do not."""
+    weight_kernel("winograd")
+    problem = Problem("special", "conv2d", (2, 20, 9, 11), (18, 20, *shape), options={"padding": 1})
+    largest = np.finfo(np.float32).max
+    everywhere = np.where(np.indices((9, 11)).sum(axis=0) % 4 < 2, largest, -largest)
+    for place, values in (
+        (np.s_[1, 3, 4, 5], np.inf),
+        (np.s_[1, 3, 4, 5], np.nan),
+        (np.s_[1, 3, 4, 5:7], [-np.inf, np.nan]),
+        (np.s_[1, 3], everywhere),
+    ):
+        operands = cases.exact_integers(problem)
+        grad = cases.output_gradient(problem, operands, whole=True)
+        operands.x[place] = values
+        grad[1] = 0
+        if not np.isfinite(values).all():
+            grad[1, 2:, 4, 5] = 0.25
+        with np.errstate(invalid="ignore"):
+            expected = cases.convolution_gradients(
+                reference, problem, operands, grad, wanted=("weight",)
+            )[1]
+        actual = cases.convolution_gradients(fc, problem, operands, grad, wanted=("weight",))[1]
+        np.testing.assert_array_equal(actual, expected, err_msg=str(values))
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_larger_tiles_at_lower_precision(precision: str, isa: str, weight_kernel: Any) -> None:
+    """Tiles of 4 x 4 keep to the bound that the documentation states for "high"."""
+    problem = Problem("tiles", "conv2d", (3, 70, 29, 27), (66, 70, 3, 3), options={"padding": 1})
+    operands = cases.gaussian(problem, np.float32)
+    grad = cases.output_gradient(problem, operands)
+    expected = cases.convolution_gradients(reference, problem, operands, grad, wanted=("weight",))
+    bounds = magnitudes(problem, operands, grad)[1]
+    weight_kernel("winograd")
+    got = fc.conv2d_backward(
+        grad, operands.x, operands.weight, padding=1, wanted=("weight",), precision=precision
+    )[1]
+    assert np.all(np.abs(got - expected[1]) <= 2.0**-16 * bounds)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_highest_errs_no_more_than_a_float32_loop(
+    positive: bool, isa: str, weight_kernel: Any
+) -> None:
+    """Tiles of 4 x 4 as well, which are taken here: 2304 products in a sum."""
+    problem = Problem("loop", "conv2d", (4, 64, 26, 26), (64, 64, 3, 3))
+    operands = cases.gaussian(problem, np.float32)
+    x, grad = operands.x, cases.output_gradient(problem, operands)
+    if positive:
+        x, grad = np.abs(x), np.abs(grad)
+    weight_kernel("winograd")
+    got = fc.conv2d_backward(grad, x, operands.weight, wanted=("weight",))[1]
+    pixels = x[:, :, 1:-1, 1:-1].transpose(0, 2, 3, 1).reshape(-1, 64)
+    grads = grad.transpose(0, 2, 3, 1).reshape(-1, 64)
+    exact = grads.T.astype(np.float64) @ pixels.astype(np.float64)
+    loop = np.zeros((64, 64), np.float32)
+    for g, row in zip(grads, pixels, strict=True):
+        loop += g[:, None] * row
+    mean_square = [float(np.mean(np.square(a - exact))) for a in (got[:, :, 1, 1], loop)]
+    assert math.sqrt(mean_square[0]) <= 1.1 * math.sqrt(mean_square[1])
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[3::9], ids=lambda p: p.name)

@@ -25,12 +25,6 @@
 // overhang a small map, and where transformed weights, 36/9 or 16/9 of the originals, are packed or
 // fetched for few tiles.
 
-// A stretch of tiles in one tile row.
-struct WinogradRun {
-  WinogradPlane plane;
-  Index row, col, count;  // tile row; first tile and number of tiles
-};
-
 template <class T, int MH, int MW>
 struct WinogradTask {
   using Vt = Vec<T>;
@@ -56,17 +50,7 @@ struct WinogradTask {
 
   template <class Visit>
   void each_run(Visit visit) const {
-    for (Index at = tiles.lo; at < tiles.hi;) {
-      const Index line = at / grid.tiles[1], col = at % grid.tiles[1];
-      // Whole bands, or a part of one.
-      const Index whole = grid.residues, part = col % whole;
-      Index count = smaller(grid.tiles[1] - col, tiles.hi - at);
-      count = part > 0 || count < whole ? smaller(count, whole - part) : count / whole * whole;
-      visit(WinogradRun{winograd_plane(p, grid, line / grid.tiles[0]), line % grid.tiles[0], col,
-                        count},
-            at - tiles.lo);
-      at += count;
-    }
+    each_winograd_run(p, grid, tiles, visit);
   }
 
   // Panels of tiles: even shares of at most N.
@@ -76,103 +60,15 @@ struct WinogradTask {
     return {count * index / panels(), count * (index + 1) / panels()};
   }
 
-  // `length` pixels of `channels` channels, from `from` on and `step` apart, as vectors.
-  void turn(const T* from, Index step, Index length, int channels, T* to) const {
-    if (p.x.channel == 1) {
-      for (Index i = 0; i < length; ++i) {
-        Vt::store(to + i * W, channels == W ? Vt::load(from + i * step)
-                                            : Vt::load_first(from + i * step, channels));
-      }
-      return;
-    }
-    Index i = 0;
-    if (step == 1) {
-      for (; i < length; i += W) {
-        const int pixels = static_cast<int>(smaller(W, length - i));
-        Reg r[W];
-        for (int c = 0; c < W; ++c) {
-          const T* channel = from + c * p.x.channel + i;
-          r[c] = c >= channels ? Vt::zero()
-                 : pixels == W ? Vt::load(channel)
-                               : Vt::load_first(channel, pixels);
-        }
-        Vt::transpose(r);
-        for (int e = 0; e < pixels; ++e) Vt::store(to + (i + e) * W, r[e]);
-      }
-      return;
-    }
-    for (; i < length; ++i) {
-      for (int c = 0; c < W; ++c) {
-        to[i * W + c] = c < channels ? from[i * step + c * p.x.channel] : T(0);
-      }
-    }
-  }
-
-  // Calls visit(place, column, length) for the stretches of a run's strip: its bands, and `beyond`
-  // times a band's residues more. Several bands are read as a whole; of a single one, which may be
-  // wide, the pieces that the run's tiles meet.
-  template <class Visit>
-  void each_stretch(const WinogradStrip& strip, Index beyond, Visit visit) const {
-    if (!strip.pieces) {
-      return visit(0, strip.band * MW * grid.step[1], strip.columns(grid, beyond));
-    }
-    for (Index c = 0; c < MW + beyond; ++c) {
-      visit(c * grid.residues + strip.first, (strip.band * MW + c) * grid.step[1] + strip.first,
-            strip.stop - strip.first);
-    }
-  }
-
-  // The inputs of one run of tiles: AH rows, zero where there is padding.
-  void load(const WinogradRun& run, const WinogradStrip& strip, Index depth, const T* from,
-            int channels) const {
-    const Index row = run.plane.first + run.row * MH * grid.step[0] + grid.lowest[0];
-    const bool inside = depth >= 0 && depth < p.in[0];
-    const Range rows = inside ? outputs_inside(AH, p.in[1], grid.step[0], row) : Range{0, 0};
-    const T* plane = from + run.plane.batch * p.x.batch + depth * p.x.spatial[0];
-    each_stretch(strip, AW - MW, [&](Index place, Index first, Index length) {
-      const Index col = first + grid.lowest[1];
-      const Range cols = outputs_inside(length, p.in[2], 1, col);
-      for (int r = 0; r < AH; ++r) {
-        T* to = input + (r * size.input_cols + place) * W;
-        if (r < rows.lo || r >= rows.hi || cols.empty()) {
-          fill_zero(to, length * W);
-          continue;
-        }
-        fill_zero(to, cols.lo * W);
-        turn(plane + (row + r * grid.step[0]) * p.x.spatial[1] + (col + cols.lo) * p.x.spatial[2],
-             p.x.spatial[2], cols.hi - cols.lo, channels, to + cols.lo * W);
-        fill_zero(to + cols.hi * W, (length - cols.hi) * W);
-      }
-    });
-  }
-
-  // B^T on columns of a strip: [row][column] to [column][point].
-  void transform_columns(Index first, Index length) const {
-    for (Index col = first; col < first + length; ++col) {
-      Reg in[AH], out[AH];
-#pragma GCC unroll 6
-      for (int r = 0; r < AH; ++r) in[r] = Vt::load(input + (r * size.input_cols + col) * W);
-      Rows::input(in, out);
-#pragma GCC unroll 6
-      for (int r = 0; r < AH; ++r) Vt::store(columns + (col * AH + r) * W, out[r]);
-    }
-  }
-
-  // B^T on the rows of one tile, whose first column is `from` and whose others lie a residue apart.
-  void transform_rows(const T* from, T* to) const {
-#pragma GCC unroll 6
-    for (int r = 0; r < AH; ++r) {
-      Reg in[AW], out[AW];
-#pragma GCC unroll 6
-      for (int c = 0; c < AW; ++c) in[c] = Vt::load(from + (c * grid.residues * AH + r) * W);
-      Cols::input(in, out);
-#pragma GCC unroll 6
-      for (int c = 0; c < AW; ++c) Vt::store(to + (r * AW + c) * size.point_pitch, out[c]);
-    }
-  }
-
   // Step 1.
   void transform_input() const {
+    WinogradStrips<T, WinogradInputs<T, MH>, WinogradInputs<T, MW>> strips{
+        grid,
+        {p.x, p.in, {grid.lowest[0], grid.lowest[1]}},
+        size.input_cols,
+        size.point_pitch,
+        input,
+        columns};
     const Index blocks = ceil_div(p.group_in(), W);
     for (Index b = 0; b < depth_blocks; ++b) {
       const Index tap = b / blocks, first = b % blocks * W;
@@ -181,25 +77,11 @@ struct WinogradTask {
       Range in_panel = panel(0);
       each_run([&](const WinogradRun& run, Index at) {
         const Index depth = run.plane.depth * grid.depth.in_step + grid.depth.offset(tap);
-        const WinogradStrip strip = winograd_strip(grid, run.col, run.count);
-        load(run, strip, depth, x + first * p.x.channel, channels);
-        if constexpr (AH > 1) {
-          each_stretch(strip, AW - MW,
-                       [&](Index place, Index, Index length) { transform_columns(place, length); });
-        }
-        const T* from = AH > 1 ? columns : input;
-        Index column = strip.first, residue = strip.first;
-        for (Index i = 0; i < run.count; ++i) {
+        strips.transform(run, depth, x + first * p.x.channel, channels, [&](Index i) {
           if (at + i == in_panel.hi) in_panel = panel(++panel_at);
           const Index rows = in_panel.hi - in_panel.lo;
-          T* to = transformed + (in_panel.lo * depth_blocks + b * rows + at + i - in_panel.lo) * W;
-          transform_rows(from + column * AH * W, to);
-          ++column;
-          if (++residue == grid.residues) {
-            residue = 0;
-            column += (MW - 1) * grid.residues;
-          }
-        }
+          return transformed + (in_panel.lo * depth_blocks + b * rows + at + i - in_panel.lo) * W;
+        });
       });
     }
   }
@@ -319,7 +201,7 @@ struct WinogradTask {
       return;
     }
     for (Index r = 0; r < rows; ++r) {
-      each_stretch(strip, 0, [&](Index place, Index first, Index length) {
+      each_winograd_stretch(grid, strip, 0, [&](Index place, Index first, Index length) {
         length = smaller(length, p.out[2] - first);
         if (length <= 0) return;
         unturn(outputs + (r * cols + place) * W, length, channels,

@@ -41,6 +41,7 @@ constexpr DTypeTable generic_table() {
   table.conv[static_cast<int>(Family::im2col_channels_last)] = {pack_channels_last<T>,
                                                                 channels_last<T, true>};
   if constexpr (sizeof(T) == sizeof(float)) {
+    table.weights[static_cast<int>(WeightFamily::winograd)] = weights_winograd<T>;
     table.conv[static_cast<int>(Family::winograd_2x2)] = {pack_winograd<T, 2>, winograd<T, 2>};
     table.conv[static_cast<int>(Family::winograd_4x4)] = {pack_winograd<T, 4>, winograd<T, 4>};
   }

@@ -4,8 +4,8 @@
 // Loop order: runs of pixels (one per output row, as far as a kernel element meets the input), then
 // the pixels of a run. One pixel is V loads, M broadcasts and M*V multiply-adds into accumulators
 // that stay in registers over all runs of a block; they are added to the partial sums once per
-// block. Both operands are packed pixel by pixel, so strides, dilation and padding are only offsets
-// and lengths of runs: no padding is ever multiplied.
+// block, or start these. Both operands are packed pixel by pixel, so strides, dilation and padding
+// are only offsets and lengths of runs: no padding is ever multiplied.
 //
 // With 32 registers M x V = 6 x 4 leaves 24 accumulators, 4 inputs and a gradient; with 16 it is
 // 6 x 2. It loses where a group has few channels on either side (weights_rows.inl).
@@ -24,7 +24,7 @@ struct PixelStretch {
 template <class A, int M, int V>
 [[gnu::noinline]] static void weights_tile(const A* grad, Index grad_step, const A* x, Index x_step,
                                            const PixelStretch* runs, Index count, A* sums,
-                                           Index sums_row) {
+                                           Index sums_row, bool starts) {
   using Va = Vec<A>;
   constexpr int W = Va::width;
   typename Va::Reg acc[M][V];
@@ -53,7 +53,7 @@ template <class A, int M, int V>
 #pragma GCC unroll 4
     for (int j = 0; j < V; ++j) {
       A* at = sums + k * sums_row + j * W;
-      Va::store(at, Va::add(Va::load(at), acc[k][j]));
+      Va::store(at, starts ? acc[k][j] : Va::add(Va::load(at), acc[k][j]));
     }
   }
 }
@@ -68,10 +68,11 @@ struct WeightTileCall {
   Index count;
   A* sums;
   Index sums_row;
+  bool starts = false;  // there are no sums yet
 
   template <int M, int V>
   void run() const {
-    weights_tile<A, M, V>(grad, grad_step, x, x_step, runs, count, sums, sums_row);
+    weights_tile<A, M, V>(grad, grad_step, x, x_step, runs, count, sums, sums_row, starts);
   }
   template <int V>
   void with_rows(Index m) const {

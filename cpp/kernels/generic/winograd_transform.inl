@@ -9,6 +9,9 @@
 // al., ACM Trans. Math. Softw. 46, 2020, on the choice of points). F(1, 1) is the identity: the
 // axis of a kernel of 1.
 //
+// The same products give the gradient of the weights, w' = G^T [ (A y') * (B^T x) ], because the
+// sum is bilinear: Winograd's algorithm for M weights and 3 outputs.
+//
 // Even and odd powers are shared by a point and its negative. Two-dimensional transforms apply
 // these to columns, then to rows.
 
@@ -22,6 +25,8 @@ struct Winograd<T, 1> {
   static inline void input(const Reg* x, Reg* v) { v[0] = x[0]; }
   static inline void weight(const Reg* w, Reg* u) { u[0] = w[0]; }
   static inline void output(const Reg* m, Reg* y) { y[0] = m[0]; }
+  static inline void output_gradient(const Reg* y, Reg* m) { m[0] = y[0]; }
+  static inline void weight_gradient(const Reg* m, Reg* w) { w[0] = m[0]; }
 };
 
 template <class T>
@@ -47,6 +52,19 @@ struct Winograd<T, 2> {
   static inline void output(const Reg* m, Reg* y) {
     y[0] = Vt::add(m[0], Vt::add(m[1], m[2]));
     y[1] = Vt::add(Vt::sub(m[1], m[2]), m[3]);
+  }
+  static inline void output_gradient(const Reg* y, Reg* m) {
+    m[0] = y[0];
+    m[1] = Vt::add(y[0], y[1]);
+    m[2] = Vt::sub(y[0], y[1]);
+    m[3] = y[1];
+  }
+  static inline void weight_gradient(const Reg* m, Reg* w) {
+    const Reg half = Vt::set(T(0.5));
+    const Reg even = Vt::mul(Vt::add(m[1], m[2]), half);
+    w[0] = Vt::add(m[0], even);
+    w[1] = Vt::mul(Vt::sub(m[1], m[2]), half);
+    w[2] = Vt::add(even, m[3]);
   }
 };
 
@@ -93,5 +111,42 @@ struct Winograd<T, 4> {
     y[1] = Vt::fma(odd_b, Vt::set(root_half), Vt::mul(odd_a, Vt::set(root2)));
     y[2] = Vt::fma(sum_b, Vt::set(T(0.5)), Vt::add(sum_a, sum_a));
     y[3] = Vt::fma(odd_b, Vt::set(root_half / 2), Vt::fma(odd_a, Vt::set(root2 * 2), m[5]));
+  }
+  static inline void output_gradient(const Reg* y, Reg* m) {
+    const Reg even_a = Vt::fma(y[2], Vt::set(T(2)), y[0]);
+    const Reg even_b = Vt::fma(y[2], Vt::set(T(0.5)), y[0]);
+    const Reg odd_a = Vt::fma(y[3], Vt::set(T(2)), y[1]);
+    const Reg odd_b = Vt::fma(y[3], Vt::set(T(0.5)), y[1]);
+    m[0] = y[0];
+    m[1] = Vt::fma(odd_a, Vt::set(root2), even_a);
+    m[2] = Vt::fma(odd_a, Vt::set(-root2), even_a);
+    m[3] = Vt::fma(odd_b, Vt::set(root_half), even_b);
+    m[4] = Vt::fma(odd_b, Vt::set(-root_half), even_b);
+    m[5] = y[3];
+  }
+  static inline void weight_gradient(const Reg* m, Reg* w) {
+    const Reg sum_a = Vt::mul(Vt::add(m[1], m[2]), Vt::set(T(1.0 / 6)));
+    const Reg sum_b = Vt::mul(Vt::add(m[3], m[4]), Vt::set(T(-2.0 / 3)));
+    const Reg odd_a = Vt::sub(m[1], m[2]), odd_b = Vt::sub(m[3], m[4]);
+    w[0] = Vt::add(m[0], Vt::add(sum_a, sum_b));
+    w[1] = Vt::fma(odd_a, Vt::set(root2 / 6), Vt::mul(odd_b, Vt::set(root_half * -2 / 3)));
+    w[2] = Vt::fma(sum_a, Vt::set(T(2)), Vt::fma(sum_b, Vt::set(T(0.5)), m[5]));
+  }
+};
+
+// What becomes of a strip along one axis: B^T of inputs, A of the gradients of outputs.
+template <class T, int M>
+struct WinogradInputs {
+  static constexpr int from = Winograd<T, M>::points, to = from;
+  static inline void map(const typename Vec<T>::Reg* x, typename Vec<T>::Reg* v) {
+    Winograd<T, M>::input(x, v);
+  }
+};
+
+template <class T, int M>
+struct WinogradGradients {
+  static constexpr int from = M, to = Winograd<T, M>::points;
+  static inline void map(const typename Vec<T>::Reg* y, typename Vec<T>::Reg* m) {
+    Winograd<T, M>::output_gradient(y, m);
   }
 };
