@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the C++ kernel tests under the address, undefined-behaviour and thread sanitizers.
 #
-# usage: .ci/sanitize.sh [PROBLEM_FILE]
-# Without a file the problems are exported first, which needs PYTHON with numpy and fastconv.
+# usage: .ci/sanitize.sh [PROBLEM_FILE [address|thread]]
+# Without a file the problems are exported first, which needs PYTHON with numpy and fastconv. Without
+# a sanitizer both run, one after the other.
 # The matrix unit is emulated, so that its kernels are tested on every machine, loads and stores of
 # tiles included. The kernels' text is the same for all vector units: one with masked tails and the
 # matrix unit are built for addresses, one without masks for threads. The thread sanitizer runs on the
@@ -19,13 +20,21 @@ problems=${1:-$work/problems.bin}
 flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -DNDEBUG"
   -DFASTCONV_EMULATED_TILES=ON -DFASTCONV_CUDA=OFF)
 
-echo "-- address and undefined behaviour"
-build_kernel_tests "$work/address" "${flags[@]}" -DFASTCONV_SANITIZE="address;undefined" \
-  "-DFASTCONV_UNITS=avx512;amx"
-UBSAN_OPTIONS=print_stacktrace=1 "$work/address/tests/kernels/runner/fastconv_runner" "$problems"
-rm -rf "$work/address"
+address() {
+  build_kernel_tests "$work/address" "${flags[@]}" -DFASTCONV_SANITIZE="address;undefined" \
+    "-DFASTCONV_UNITS=avx512;amx"
+  UBSAN_OPTIONS=print_stacktrace=1 \
+    "$work/address/tests/kernels/runner/fastconv_runner" "$problems"
+  rm -rf "$work/address"
+}
 
-echo "-- threads"
-build_kernel_tests "$work/thread" "${flags[@]}" -DFASTCONV_SANITIZE=thread -DFASTCONV_OPENMP=OFF \
-  -DFASTCONV_UNITS=avx2
-TSAN_OPTIONS=halt_on_error=1 "$work/thread/tests/kernels/runner/fastconv_runner" "$problems"
+thread() {
+  build_kernel_tests "$work/thread" "${flags[@]}" -DFASTCONV_SANITIZE=thread -DFASTCONV_OPENMP=OFF \
+    -DFASTCONV_UNITS=avx2
+  TSAN_OPTIONS=halt_on_error=1 "$work/thread/tests/kernels/runner/fastconv_runner" "$problems"
+}
+
+for sanitizer in ${2:-address thread}; do
+  echo "-- $sanitizer"
+  "$sanitizer"
+done

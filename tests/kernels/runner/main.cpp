@@ -17,6 +17,7 @@
 #include "core/registry.h"
 #include "crash.h"
 #include "fold_checks.h"
+#include "gradient_checks.h"
 #include "narrow_checks.h"
 #include "pool_checks.h"
 #include "vec_checks.h"
@@ -87,6 +88,7 @@ int run(const char* path, bool kernels_only) {
       report.print_groups();
     }
     check_conv(records, tables->isa, report);
+    check_gradients(records, tables->isa, report);
     check_pool(records, tables->isa, report);
   }
 #if FASTCONV_HAS_AMX

@@ -1,0 +1,116 @@
+#include "gradient_checks.h"
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "comparison.h"
+#include "conv_record.h"
+#include "core/config.h"
+#include "core/gradient.h"
+#include "core/names.h"
+#include "core/parallel.h"
+#include "crash.h"
+#include "setting.h"
+
+namespace fastconv::runner {
+namespace {
+
+constexpr const char* kFamilyNames[kWeightFamilies] = {"panels", "unfolded", "rows",
+                                                       "depthwise channels-last", "winograd"};
+
+template <class T>
+class GradientCheck {
+ public:
+  GradientCheck(const Record& record, const Setting& setting, Report& report)
+      : record_(record),
+        setting_(setting),
+        report_(report),
+        problem_(conv_problem(record, dtype_of<T>())),
+        x_({problem_.batch, problem_.in_channels, problem_.in}, setting.x, setting.guard),
+        w_(weight_shape(problem_), setting.w, setting.guard),
+        grad_(output_shape(problem_), setting.y, setting.guard) {
+    fill(x_, "x");
+    fill(w_, "w");
+    fill(grad_, "grad");
+    problem_.x = x_.strides();
+    problem_.w = w_.strides();
+    problem_.y = grad_.strides();
+  }
+
+  // The weight's by every family that does not decline, the input's and the bias's.
+  void run(Isa isa) {
+    for (int f = 0; f < kWeightFamilies; ++f) {
+      force_weight_family(f);
+      const ConvProblem p = weight_gradient_problem(problem_);
+      if (static_cast<int>(plan_weight_gradient(p, isa, 1).family) != f) continue;
+      check(std::string("weight gradient, ") + kFamilyNames[f], isa, weight_shape(problem_),
+            setting_.w, "w_grad", [&](const Tensor<T>& to) {
+              return run_weight_gradient(problem_, grad_.origin(), x_.origin(), to.origin());
+            });
+    }
+    force_weight_family(-1);
+    const Shape input{problem_.batch, problem_.in_channels, problem_.in};
+    check("input gradient", isa, input, setting_.x, "x_grad", [&](const Tensor<T>& to) {
+      return run_input_gradient(problem_, to.strides(), grad_.origin(), w_.origin(), to.origin());
+    });
+    const Shape bias{1, problem_.out_channels, {{1, 1, 1}}};
+    check("bias gradient", isa, bias, Arrangement::planar, "bias_grad", [&](const Tensor<T>& to) {
+      return run_bias_gradient(problem_, grad_.origin(), to.origin());
+    });
+  }
+
+ private:
+  void fill(const Tensor<T>& tensor, const char* name) {
+    const std::vector<double>& values = record_.array(name);
+    if (static_cast<std::size_t>(tensor.count()) != values.size())
+      throw std::runtime_error("record '" + record_.name + "': " + name + " has the wrong size");
+    tensor.fill(values);
+    tensor.make_read_only();
+  }
+
+  // One gradient: exact, nothing written around it, and the same with several threads.
+  template <class Compute>
+  void check(const std::string& what, Isa isa, const Shape& shape, Arrangement arrangement,
+             const char* expected, Compute compute) {
+    const std::string group = what + " " + isa_name(isa) + " " + dtype_name(problem_.dtype);
+    const std::string where = record_.name + " (" + setting_.text() + ")";
+    report_.group(group);
+    now_running(group + ": " + where);
+    const std::vector<double>& want = record_.array(expected);
+    for (const int threads : {1, kManyThreads}) {
+      if (threads > 1 && !setting_.vary_threads) continue;
+      set_num_threads(threads);
+      const Tensor<T> got(shape, arrangement, setting_.guard);
+      got.fill(std::numeric_limits<T>::quiet_NaN());
+      const Status status = compute(got);
+      set_num_threads(0);
+      report_.check(status.ok(), where + ": " + status.message);
+      if (!status.ok()) return;
+      const std::string wrong = first_difference(got, want, std::vector<double>(want.size()));
+      report_.check(wrong.empty(), where + ": " + wrong);
+      report_.check(got.only_elements_written(), where + ": wrote outside the result");
+    }
+  }
+
+  const Record& record_;
+  const Setting& setting_;
+  Report& report_;
+  ConvProblem problem_;
+  Tensor<T> x_, w_, grad_;
+};
+
+}  // namespace
+
+void check_gradients(const std::vector<Record>& records, Isa isa, Report& report) {
+  for (const Record& record : records) {
+    if (record.text("op") != "conv" || record.array("grad").empty()) continue;
+    for (const Setting& setting : kSettings) {
+      GradientCheck<float>(record, setting, report).run(isa);
+      GradientCheck<double>(record, setting, report).run(isa);
+    }
+  }
+  report.print_groups();
+}
+
+}  // namespace fastconv::runner
