@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Sanitizers, emulated arm64 and the CUDA kernels for the oldest and the newest GPUs, all at a time: each
+# is one long compilation, then one process, of which two cores take four sooner than one after the
+# other.
+#
+# usage: .ci/side_by_side.sh WORK_DIR
+# PYTHON names an interpreter that has numpy and fastconv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source .ci/kernel_tests.sh
+
+work=$1
+problems=$work/problems.bin
+# One problem in fourteen: sanitizers and emulation slow the kernels down by an order of magnitude.
+export_problems --every 14 "$problems"
+
+declare -A stages=(
+  [address]=".ci/sanitize.sh $problems address"
+  [thread]=".ci/sanitize.sh $problems thread"
+  [arm64]=".ci/neon.sh $problems"
+  [cuda]=".ci/cuda.sh $work/cuda"
+)
+declare -A running=()
+for stage in "${!stages[@]}"; do
+  ${stages[$stage]} >"$work/$stage.log" 2>&1 &
+  running[$stage]=$!
+done
+
+failed=""
+for stage in "${!running[@]}"; do
+  wait "${running[$stage]}" || failed+=" $stage"
+  printf -- '\n---- %s (%d s)\n' "$stage" "$SECONDS"
+  cat "$work/$stage.log"
+done
+[ -z "$failed" ] || {
+  echo "failed:$failed" >&2
+  exit 1
+}
