@@ -25,8 +25,10 @@ Arrays = NDArray[Any]
 # Of the largest magnitude: 64 layers of rounding in float32 stay near 1e-6; peers that use
 # transforms (Winograd) lose two digits.
 _OUTPUT = {True: 2e-5, False: 2e-3}
-# Gradients pass through decisions of rectifiers and maxima, a few of which rounding turns round.
-_GRADIENT = 1e-2
+# Gradients pass through decisions of rectifiers and maxima, a few of which rounding turns round: in
+# ResNet-50's first layer PyTorch's two layouts are off by 0.02 and 0.04 in float32. A gradient that
+# misses a term is off by the order of 1.
+_GRADIENT = 5e-2
 
 
 class StepResult(NamedTuple):
