@@ -62,18 +62,14 @@ void force(const std::optional<std::string>& name) {
   check(force_isa(static_cast<Isa>(found)));
 }
 
-// Names of WeightFamily.
-constexpr const char* kWeightKernels[kWeightFamilies] = {"panels", "unfolded", "rows",
-                                                         "depthwise_last", "winograd"};
-
 void force_weight_kernel(const std::optional<std::string>& name) {
   if (!name) return force_weight_family(-1);
+  std::string allowed;
   for (int i = 0; i < kWeightFamilies; ++i) {
-    if (*name == kWeightKernels[i]) return force_weight_family(i);
+    if (*name == kWeightFamilyNames[i]) return force_weight_family(i);
+    allowed += std::string("'") + kWeightFamilyNames[i] + "', ";
   }
-  fail(ErrorKind::value, "name is '" + *name +
-                             "'; it must be 'panels', 'unfolded', 'rows', 'depthwise_last', "
-                             "'winograd' or None");
+  fail(ErrorKind::value, "name is '" + *name + "'; it must be " + allowed + "or None");
 }
 
 void set_threads(py::handle count) {

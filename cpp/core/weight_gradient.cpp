@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -63,7 +62,7 @@ bool takes_depthwise_last(const ConvProblem& p) {
 
 bool takes(const ConvProblem& p, WeightFamily family, Index width) {
   if (family == WeightFamily::depthwise_last) return takes_depthwise_last(p);
-  if (family == WeightFamily::winograd) return std::isfinite(winograd_weight_cost(p, width));
+  if (family == WeightFamily::winograd) return takes_winograd(p, width);
   return true;
 }
 
@@ -71,7 +70,9 @@ WeightFamily choose_family(const ConvProblem& p, Index width) {
   const PixelCost cost = pixel_cost(p, width);
   if (takes_depthwise_last(p) && p.out_channels >= width) return WeightFamily::depthwise_last;
   const double others = std::min({cost.rows, cost.panels, cost.unfolded});
-  if (winograd_weight_cost(p, width) < 0.9 * others) return WeightFamily::winograd;
+  if (takes_winograd(p, width) && winograd_weight_cost(p, width) < 0.9 * others) {
+    return WeightFamily::winograd;
+  }
   if (p.kernel.product() > 1 && cost.unfolded < cost.panels && cost.unfolded < cost.rows) {
     return WeightFamily::unfolded;
   }
@@ -161,18 +162,18 @@ Status no_memory(std::size_t bytes) {
 }
 
 Status run_plan(const ConvProblem& p, const WeightPlan& plan, const void* grad, const void* x,
-                void* to, bool& saw_nan) {
+                void* to, bool& finite) {
   const DTypeTable& table = find_unit(plan.isa)->table[static_cast<int>(p.dtype)];
   const Workspace sums = allocate_workspace(plan.sums_bytes);
   if (!sums) return no_memory(plan.sums_bytes);
-  unsigned char nan = 0;
-  const WeightJob job{&p, &plan, x, grad, to, sums.get(), &nan};
+  unsigned char odd = 0;
+  const WeightJob job{&p, &plan, x, grad, to, sums.get(), &odd};
   const Phase phases[2] = {{plan.tasks, table.weights[static_cast<int>(plan.family)]},
                            {p.out_channels, table.add_weights}};
   if (!run_phases(plan.threads, phases, 2, &job, plan.scratch_bytes)) {
     return no_memory(plan.scratch_bytes);
   }
-  saw_nan = nan != 0;
+  finite = odd == 0;
   return {};
 }
 
@@ -260,15 +261,19 @@ Status run_weight_gradient(const ConvProblem& problem, const void* grad, const v
   if (problem.transposed) std::swap(grad, x);
   simplify(p);
   const WeightPlan plan = plan_weight_gradient(p, active_isa(), max_threads());
-  bool saw_nan = false;
-  if (Status status = run_plan(p, plan, grad, x, to, saw_nan); !status.ok()) return status;
-  // Infinite gradients may have met the zeros of padding: rows skip padding. Winograd's sums mix
-  // pixels.
-  const bool mixed = plan.family == WeightFamily::winograd;
-  if (!saw_nan || !(mixed || (plan.family == WeightFamily::unfolded && is_padded(p)))) return {};
-  const WeightFamily family = mixed ? WeightFamily::panels : WeightFamily::rows;
-  const WeightPlan exact = plan_weight_family(p, family, active_isa(), max_threads());
-  return run_plan(p, exact, grad, x, to, saw_nan);
+  bool finite = true;
+  if (Status status = run_plan(p, plan, grad, x, to, finite); !status.ok()) return status;
+  if (finite) return {};
+  // Infinite gradients may have met the zeros of padding, or one pixel another in Winograd's
+  // transforms: rows and panels multiply no padding and mix nothing.
+  WeightFamily exact = WeightFamily::rows;
+  if (plan.family == WeightFamily::winograd) {
+    exact = WeightFamily::panels;
+  } else if (plan.family != WeightFamily::unfolded || !is_padded(p)) {
+    return {};
+  }
+  return run_plan(p, plan_weight_family(p, exact, active_isa(), max_threads()), grad, x, to,
+                  finite);
 }
 
 Status run_bias_gradient(const ConvProblem& p, const void* grad, void* to) {

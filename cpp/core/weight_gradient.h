@@ -25,6 +25,8 @@ enum class WeightFamily : int {
   winograd,        // fewer products for kernels of 3 at stride 1, float32
 };
 inline constexpr int kWeightFamilies = 5;
+inline constexpr const char* kWeightFamilyNames[kWeightFamilies] = {"panels", "unfolded", "rows",
+                                                                    "depthwise_last", "winograd"};
 
 struct WeightPlan {
   WeightFamily family = WeightFamily::rows;
@@ -57,8 +59,8 @@ struct WeightJob {
   const void* grad;
   void* w;
   std::byte* sums;
-  // Set to 1 by the last phase where a result is NaN, or, by Winograd's algorithm, infinite.
-  unsigned char* saw_nan;
+  // Set to 1 by the last phase where a result is not finite.
+  unsigned char* not_finite;
 };
 
 // Planes of outputs that share a column block, and how blocks cut them.

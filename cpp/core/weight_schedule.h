@@ -8,8 +8,10 @@ namespace fastconv {
 // Cuts the sums over pixels into at most `most` parts; a part has `others` tasks.
 void cut_parts(const ConvProblem& p, Index others, Index most, Index element, WeightPlan& plan);
 
-// Multiply-adds of full vectors per output pixel of a group, or what takes as long; infinite where
-// the algorithm does not apply.
+// Whether Winograd's algorithm applies.
+bool takes_winograd(const ConvProblem& p, Index width);
+
+// Where it does: multiply-adds of full vectors per output pixel of a group, or what takes as long.
 double winograd_weight_cost(const ConvProblem& p, Index width);
 
 void plan_weights_winograd(const ConvProblem& p, Index width, WeightPlan& plan);

@@ -1,6 +1,4 @@
 // Winograd's algorithm for gradients of weights: what it costs, and how it is cut.
-#include <limits>
-
 #include "core/conv_schedule.h"
 #include "core/weight_schedule.h"
 #include "core/winograd.h"
@@ -53,8 +51,11 @@ Index cheaper_tile(const ConvProblem& p, Index width) {
 
 }  // namespace
 
+bool takes_winograd(const ConvProblem& p, Index width) {
+  return width > 1 && winograd_declines(p) == nullptr;
+}
+
 double winograd_weight_cost(const ConvProblem& p, Index width) {
-  if (width == 1 || winograd_declines(p) != nullptr) return std::numeric_limits<double>::infinity();
   return cost_of(p, cheaper_tile(p, width), width);
 }
 

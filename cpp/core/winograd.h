@@ -113,11 +113,12 @@ FASTCONV_GEOMETRY WinogradWeights winograd_weights(const ConvProblem& p, const W
   return {width, p.kernel[0] * p.group_in(), g.points(), ceil_div(p.group_out(), width)};
 }
 
-// Columns of the strip that up to `tiles` tiles of one tile row read.
+// Bands of the strip that up to `tiles` tiles of one tile row read, and its columns.
+FASTCONV_GEOMETRY Index winograd_strip_bands(const WinogradGrid& g, Index tiles) {
+  return smaller(g.bands, larger(1, smaller(tiles, g.tiles[1]) / g.residues));
+}
 FASTCONV_GEOMETRY Index winograd_strip_columns(const WinogradGrid& g, Index tiles) {
-  const Index run = smaller(tiles, g.tiles[1]);
-  const Index bands = smaller(g.bands, larger(1, run / g.residues));
-  return (bands * g.m[1] + g.points(1) - g.m[1]) * g.residues;
+  return (winograd_strip_bands(g, tiles) * g.m[1] + g.points(1) - g.m[1]) * g.residues;
 }
 
 // Scratch of a task, in elements: see conv_winograd.inl.
@@ -136,7 +137,7 @@ FASTCONV_GEOMETRY WinogradScratch winograd_scratch(const ConvProblem& p, const W
                                                    Index width, Index tiles) {
   WinogradScratch s{};
   const Index blocks = p.kernel[0] * ceil_div(p.group_in(), width);
-  const Index bands = smaller(g.bands, larger(1, smaller(tiles, g.tiles[1]) / g.residues));
+  const Index bands = winograd_strip_bands(g, tiles);
   s.point_pitch = (tiles * blocks + 1) * width;
   s.product_pitch = (tiles * 2 + 1) * width;
   s.input_cols = winograd_strip_columns(g, tiles);
