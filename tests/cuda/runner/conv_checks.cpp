@@ -1,6 +1,5 @@
 // Every convolution kernel on every problem that it does not decline, chosen or not; then what is
 // chosen.
-#include <stdexcept>
 
 #include "checks.h"
 #include "comparison.h"
@@ -8,6 +7,7 @@
 #include "crash.h"
 #include "cuda/fastconv_cuda.h"
 #include "cuda/launch/registry.h"
+#include "record_tensor.h"
 #include "settings.h"
 
 namespace fastconv::runner {
@@ -25,9 +25,9 @@ class CudaConvCheck {
         w_(weight_shape(problem_), setting.w, setting.guard),
         bias_({1, problem_.has_bias ? problem_.out_channels : 0, {{1, 1, 1}}}, Arrangement::planar,
               setting.guard) {
-    fill(x_, "x");
-    fill(w_, "w");
-    fill(bias_, "bias");
+    fill_from(record, "x", x_);
+    fill_from(record, "w", w_);
+    fill_from(record, "bias", bias_);
     problem_.x = x_.strides();
     problem_.w = w_.strides();
     problem_.y = make_layout(output_shape(problem_), setting.y).strides;
@@ -45,15 +45,7 @@ class CudaConvCheck {
   }
 
  private:
-  void fill(const Tensor<T>& tensor, const char* name) {
-    const std::vector<double>& values = record_.array(name);
-    if (static_cast<std::size_t>(tensor.count()) != values.size())
-      throw std::runtime_error("record '" + record_.name + "': " + name + " has the wrong size");
-    tensor.fill(values);
-    tensor.make_read_only();
-  }
-
-  std::string where() const { return record_.name + " (" + setting_.text() + ")"; }
+  std::string where() const { return place(record_, setting_); }
 
   void check(const cuda::PlanOptions& options, const std::string& name) {
     const std::string group = name + " " + dtype_name(problem_.dtype);

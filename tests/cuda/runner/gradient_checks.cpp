@@ -1,13 +1,11 @@
 // Gradients of every convolution of whole numbers: each kernel of the weight gradient that does not
 // decline, the sums over channels, and the input gradient through the convolution that it is.
-#include <stdexcept>
-
 #include "checks.h"
 #include "comparison.h"
-#include "conv_record.h"
 #include "core/gradient.h"
 #include "crash.h"
 #include "cuda/launch/weights_registry.h"
+#include "record_tensor.h"
 #include "settings.h"
 
 namespace fastconv::runner {
@@ -22,17 +20,7 @@ class GradientCheck {
       : record_(record),
         setting_(setting),
         report_(report),
-        problem_(conv_problem(record, element_type<T>())),
-        x_({problem_.batch, problem_.in_channels, problem_.in}, setting.x, setting.guard),
-        w_(weight_shape(problem_), setting.w, setting.guard),
-        grad_(output_shape(problem_), setting.y, setting.guard) {
-    fill(x_, "x");
-    fill(w_, "w");
-    fill(grad_, "grad");
-    problem_.x = x_.strides();
-    problem_.w = w_.strides();
-    problem_.y = grad_.strides();
-  }
+        operands_(record, setting, element_type<T>()) {}
 
   // Tensor cores are slow to emulate: large problems pass them by, and others take one setting,
   // level of precision and number of parts each, in turn.
@@ -53,15 +41,7 @@ class GradientCheck {
   }
 
  private:
-  void fill(const Tensor<T>& tensor, const char* name) {
-    const std::vector<double>& values = record_.array(name);
-    if (static_cast<std::size_t>(tensor.count()) != values.size())
-      throw std::runtime_error("record '" + record_.name + "': " + name + " has the wrong size");
-    tensor.fill(values);
-    tensor.make_read_only();
-  }
-
-  std::string where() const { return record_.name + " (" + setting_.text() + ")"; }
+  std::string where() const { return place(record_, setting_); }
 
   void begin(const std::string& name) {
     const std::string group = name + " " + dtype_name(problem_.dtype);
@@ -147,8 +127,9 @@ class GradientCheck {
   const Setting& setting_;
   Report& report_;
   cuda::DeviceTraits traits_;
-  ConvProblem problem_;
-  Tensor<T> x_, w_, grad_;
+  GradientOperands<T> operands_;
+  ConvProblem& problem_ = operands_.problem;
+  Tensor<T>&x_ = operands_.x, &w_ = operands_.w, &grad_ = operands_.grad;
 };
 
 template <class T>

@@ -2,7 +2,6 @@
 // on one device and at one level of precision, in turn. Devices differ in multiprocessors, and with
 // these in tiles and parts.
 #include <cmath>
-#include <stdexcept>
 
 #include "checks.h"
 #include "comparison.h"
@@ -10,6 +9,7 @@
 #include "crash.h"
 #include "cuda/fastconv_cuda.h"
 #include "cuda/launch/conv_mma_plan.h"
+#include "record_tensor.h"
 #include "settings.h"
 
 namespace fastconv::runner {
@@ -49,9 +49,9 @@ class MmaCheck {
         w_(weight_shape(problem_), setting_.w, setting_.guard),
         bias_({1, problem_.has_bias ? problem_.out_channels : 0, {{1, 1, 1}}}, Arrangement::planar,
               setting_.guard) {
-    fill(x_, "x");
-    fill(w_, "w");
-    fill(bias_, "bias");
+    fill_from(record, "x", x_);
+    fill_from(record, "w", w_);
+    fill_from(record, "bias", bias_);
     problem_.x = x_.strides();
     problem_.w = w_.strides();
     problem_.y = make_layout(output_shape(problem_), setting_.y).strides;
@@ -92,14 +92,6 @@ class MmaCheck {
   }
 
  private:
-  void fill(const Tensor<T>& tensor, const char* name) {
-    const std::vector<double>& values = record_.array(name);
-    if (static_cast<std::size_t>(tensor.count()) != values.size())
-      throw std::runtime_error("record '" + record_.name + "': " + name + " has the wrong size");
-    tensor.fill(values);
-    tensor.make_read_only();
-  }
-
   // In units of epsilon, as the record's own. Whole numbers of eight bits are exact at every level
   // (their limit is 0); limits of other numbers contain at least (K/2 + 2) sum |x||w|.
   std::vector<double> limits(Precision precision) const {

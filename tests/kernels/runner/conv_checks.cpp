@@ -13,6 +13,7 @@
 #include "core/names.h"
 #include "core/unit.h"
 #include "crash.h"
+#include "record_tensor.h"
 #include "setting.h"
 
 namespace fastconv::runner {
@@ -35,9 +36,9 @@ class ConvCheck {
         w_(weight_shape(problem_), setting.w, setting.guard),
         bias_({1, problem_.has_bias ? problem_.out_channels : 0, {{1, 1, 1}}}, Arrangement::planar,
               setting.guard) {
-    fill(x_, "x");
-    fill(w_, "w");
-    fill(bias_, "bias");
+    fill_from(record, "x", x_);
+    fill_from(record, "w", w_);
+    fill_from(record, "bias", bias_);
     problem_.x = x_.strides();
     problem_.w = w_.strides();
     if (static_cast<std::size_t>(output_shape(problem_).count()) != record.array("y").size())
@@ -61,15 +62,7 @@ class ConvCheck {
   }
 
  private:
-  void fill(const Tensor<T>& tensor, const char* name) {
-    const std::vector<double>& values = record_.array(name);
-    if (static_cast<std::size_t>(tensor.count()) != values.size())
-      throw std::runtime_error("record '" + record_.name + "': " + name + " has the wrong size");
-    tensor.fill(values);
-    tensor.make_read_only();
-  }
-
-  std::string where() const { return record_.name + " (" + setting_.text() + ")"; }
+  std::string where() const { return place(record_, setting_); }
 
   void select(const std::string& what, Isa isa) {
     const std::string group = what + " " + isa_name(isa) + " " + dtype_name(problem_.dtype);

@@ -1,23 +1,19 @@
 #include "gradient_checks.h"
 
 #include <limits>
-#include <stdexcept>
 #include <string>
 
 #include "comparison.h"
-#include "conv_record.h"
 #include "core/config.h"
 #include "core/gradient.h"
 #include "core/names.h"
 #include "core/parallel.h"
 #include "crash.h"
+#include "record_tensor.h"
 #include "setting.h"
 
 namespace fastconv::runner {
 namespace {
-
-constexpr const char* kFamilyNames[kWeightFamilies] = {"panels", "unfolded", "rows",
-                                                       "depthwise channels-last", "winograd"};
 
 template <class T>
 class GradientCheck {
@@ -26,17 +22,7 @@ class GradientCheck {
       : record_(record),
         setting_(setting),
         report_(report),
-        problem_(conv_problem(record, dtype_of<T>())),
-        x_({problem_.batch, problem_.in_channels, problem_.in}, setting.x, setting.guard),
-        w_(weight_shape(problem_), setting.w, setting.guard),
-        grad_(output_shape(problem_), setting.y, setting.guard) {
-    fill(x_, "x");
-    fill(w_, "w");
-    fill(grad_, "grad");
-    problem_.x = x_.strides();
-    problem_.w = w_.strides();
-    problem_.y = grad_.strides();
-  }
+        operands_(record, setting, dtype_of<T>()) {}
 
   // The weight's by every family that does not decline, the input's and the bias's.
   void run(Isa isa) {
@@ -44,7 +30,7 @@ class GradientCheck {
       force_weight_family(f);
       const ConvProblem p = weight_gradient_problem(problem_);
       if (static_cast<int>(plan_weight_gradient(p, isa, 1).family) != f) continue;
-      check(std::string("weight gradient, ") + kFamilyNames[f], isa, weight_shape(problem_),
+      check(std::string("weight gradient, ") + kWeightFamilyNames[f], isa, weight_shape(problem_),
             setting_.w, "w_grad", [&](const Tensor<T>& to) {
               return run_weight_gradient(problem_, grad_.origin(), x_.origin(), to.origin());
             });
@@ -61,20 +47,12 @@ class GradientCheck {
   }
 
  private:
-  void fill(const Tensor<T>& tensor, const char* name) {
-    const std::vector<double>& values = record_.array(name);
-    if (static_cast<std::size_t>(tensor.count()) != values.size())
-      throw std::runtime_error("record '" + record_.name + "': " + name + " has the wrong size");
-    tensor.fill(values);
-    tensor.make_read_only();
-  }
-
   // One gradient: exact, nothing written around it, and the same with several threads.
   template <class Compute>
   void check(const std::string& what, Isa isa, const Shape& shape, Arrangement arrangement,
              const char* expected, Compute compute) {
     const std::string group = what + " " + isa_name(isa) + " " + dtype_name(problem_.dtype);
-    const std::string where = record_.name + " (" + setting_.text() + ")";
+    const std::string where = place(record_, setting_);
     report_.group(group);
     now_running(group + ": " + where);
     const std::vector<double>& want = record_.array(expected);
@@ -96,8 +74,9 @@ class GradientCheck {
   const Record& record_;
   const Setting& setting_;
   Report& report_;
-  ConvProblem problem_;
-  Tensor<T> x_, w_, grad_;
+  GradientOperands<T> operands_;
+  ConvProblem& problem_ = operands_.problem;
+  Tensor<T>&x_ = operands_.x, &w_ = operands_.w, &grad_ = operands_.grad;
 };
 
 }  // namespace
