@@ -5,13 +5,19 @@
 
 namespace fastconv {
 
-// Relative to multiply-adds alone.
+// Cycles of one core for the whole problem, apart from what all families share.
 struct DenseCost {
   double direct, im2col;
   double pixels;  // kUnsuited where the family does not suit
 };
-inline constexpr double kUnsuited = 100.0;
+inline constexpr double kUnsuited = 1e300;
 
 DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights);
+
+// The same for the kernels that know nothing but strided transposed convolution.
+struct TransposedCost {
+  double planar, pixels;
+};
+TransposedCost transposed_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights);
 
 }  // namespace fastconv

@@ -162,14 +162,6 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   return turned < along;
 }
 
-// Where a product for every kernel element repays storing and transposing it, which
-// conv_transposed_planar.inl does not need: see conv_transposed_pixels.inl. Measured.
-bool suits_transposed_pixels(const ConvProblem& p, const DTypeTable& table) {
-  const Index least = subpixel_merged(p) ? 160 : 192;
-  return table.width > 1 && p.group_in() >= least &&
-         p.group_out() * p.kernel[1] * p.kernel[2] >= 2 * table.width;
-}
-
 // The families of an algorithm, most specialised first.
 Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
                    const char*& why) {
@@ -199,21 +191,25 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
     why = "few channels per group: vectors along the row, input rows shared by output rows";
     return Family::rows;
   }
+  const DenseCost cost = dense_cost(p, table, keeps_weights);
   if (can(Family::transposed_planar) && p.stride[1] * p.stride[2] > 1) {
-    if (suits_transposed_pixels(p, table)) {
-      why =
-          "transposed with a stride, many channels: one product for all phases, added up in cache";
+    const TransposedCost strided = transposed_cost(p, table, keeps_weights);
+    if (cost.pixels < strided.planar && cost.pixels < strided.pixels) {
+      why = "fewest cycles by estimate: transposed with a stride, each phase for itself";
+      return Family::direct_pixels;
+    }
+    if (strided.pixels < strided.planar) {
+      why = "fewest cycles by estimate: one product for all phases, added up in the cache";
       return Family::transposed_pixels;
     }
     why = "transposed with a stride: outputs of all phases are interleaved in the cache";
     return Family::transposed_planar;
   }
-  const DenseCost cost = dense_cost(p, table, keeps_weights);
-  if (!in_place(p) ? cost.pixels < kUnsuited : cost.pixels < cost.direct) {
-    why = "many output channels and pixels: packed weights in vectors, pixels broadcast";
+  if (cost.pixels < cost.direct) {
+    why = "fewest cycles by estimate: packed weights in vectors, pixels broadcast";
     return Family::direct_pixels;
   }
-  why = "vectors along flattened rows, a register tile of output channels";
+  why = "fewest cycles by estimate: vectors along flattened rows";
   return Family::direct_planar;
 }
 
@@ -256,14 +252,11 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
     return Family::fft;
   }
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
-  if (direct == Family::direct_planar || direct == Family::direct_pixels) {
+  const bool strided = p.transposed && p.stride[1] * p.stride[2] > 1;
+  if (!strided && (direct == Family::direct_planar || direct == Family::direct_pixels)) {
     const DenseCost cost = dense_cost(p, table, keeps_weights);
     if (cost.im2col < (direct == Family::direct_planar ? cost.direct : cost.pixels)) {
-      why =
-          in_place(p)
-              ? "many output channels share each input once it lies next to its neighbours"
-              : "vectors of unfolded pixels waste fewer multiply-adds than rows with padding, and "
-                "need no transpositions";
+      why = "fewest cycles by estimate: vectors of unfolded pixels, which hold no padding";
       return Family::im2col_planar;
     }
   }

@@ -18,8 +18,6 @@ namespace {
 // Tasks that a problem is cut into where it is large enough: enough for the threads of a machine to
 // finish together, and the same for every number of threads.
 constexpr Index kTasks = 32;
-// Pixels of a part and of a block, at least and at best.
-constexpr Index kLeastPixels = 256, kBlockPixels = 256;
 // Bytes of all partial sums, and of a thread's packed block.
 constexpr Index kMostSums = Index{32} << 20, kMostBlock = Index{512} << 10;
 constexpr Index kMostScratch = Index{64} << 20;
@@ -34,54 +32,9 @@ Index round_up(Index count, Index unit) {
   return ceil_div(count, unit) * unit;
 }
 
-// Multiply-adds of full vectors, or what takes as long, per pixel of a group. Measured: a vector of
-// the row kernel takes 1.6 times as long, and it packs an input again for every output channel
-// where rows cannot be read in place; packing or unfolding an element for the tiles takes as long
-// as one.
-struct PixelCost {
-  double rows, panels, unfolded;
-};
-
-PixelCost pixel_cost(const ConvProblem& p, Index width) {
-  const auto k = static_cast<double>(p.group_out()), c = static_cast<double>(p.group_in());
-  const auto taps = static_cast<double>(p.kernel.product());
-  const auto vectors = [&](Index elements) {
-    return static_cast<double>(ceil_div(elements, width));
-  };
-  const auto w = static_cast<double>(width);
-  const bool in_place = p.stride[2] == 1 && p.x.spatial[2] == 1 && p.y.spatial[2] == 1;
-  const double packed =
-      in_place ? 0.0 : 0.15 + 0.3 * static_cast<double>(p.stride[1] * p.stride[2]);
-  return {k * c * (1.6 * taps / w + packed), k * taps * vectors(p.group_in()) + k + c,
-          k * vectors(p.group_in() * p.kernel.product()) + k + c * taps};
-}
-
-bool takes_depthwise_last(const ConvProblem& p) {
-  return p.group_in() == 1 && p.group_out() == 1 && p.x.channel == 1 && p.y.channel == 1;
-}
-
-bool takes(const ConvProblem& p, WeightFamily family, Index width) {
-  if (family == WeightFamily::depthwise_last) return takes_depthwise_last(p);
-  if (family == WeightFamily::winograd) return takes_winograd(p, width);
-  return true;
-}
-
-WeightFamily choose_family(const ConvProblem& p, Index width) {
-  const PixelCost cost = pixel_cost(p, width);
-  if (takes_depthwise_last(p) && p.out_channels >= width) return WeightFamily::depthwise_last;
-  const double others = std::min({cost.rows, cost.panels, cost.unfolded});
-  if (takes_winograd(p, width) && winograd_weight_cost(p, width) < 0.9 * others) {
-    return WeightFamily::winograd;
-  }
-  if (p.kernel.product() > 1 && cost.unfolded < cost.panels && cost.unfolded < cost.rows) {
-    return WeightFamily::unfolded;
-  }
-  return cost.rows < cost.panels ? WeightFamily::rows : WeightFamily::panels;
-}
-
 // Parts of pixels, or whole blocks of these.
 Index most_parts(const ConvProblem& p, const WeightPlan& plan) {
-  return smaller(p.batch * p.out.product() / kLeastPixels, weight_blocks(p, plan).count);
+  return smaller(p.batch * p.out.product() / kLeastPartPixels, weight_blocks(p, plan).count);
 }
 
 // Blocks of about kBlockPixels pixels: rows, parts of one, or several planes.
@@ -232,9 +185,9 @@ WeightPlan plan_weight_gradient(const ConvProblem& p, Isa isa, int threads) {
   const DTypeTable& table = find_unit(isa)->table[static_cast<int>(p.dtype)];
   const int forced = g_forced.load(std::memory_order_relaxed);
   const WeightFamily family =
-      forced >= 0 && takes(p, static_cast<WeightFamily>(forced), table.width)
+      forced >= 0 && takes_weights(p, static_cast<WeightFamily>(forced), table.width)
           ? static_cast<WeightFamily>(forced)
-          : choose_family(p, table.width);
+          : choose_weights(p, table);
   const WeightPlan plan = plan_weight_family(p, family, isa, threads);
   // Steps so large that packed blocks would be mostly holes.
   if (plan.scratch_bytes <= kMostScratch) return plan;

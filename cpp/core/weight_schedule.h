@@ -1,12 +1,21 @@
-// How gradients of weights are cut into tasks, and what Winograd's algorithm costs there.
+// How gradients of weights are computed and cut into tasks, and what Winograd's algorithm costs
+// there.
 #pragma once
 
+#include "core/unit.h"
 #include "core/weight_gradient.h"
 
 namespace fastconv {
 
 // Cuts the sums over pixels into at most `most` parts; a part has `others` tasks.
 void cut_parts(const ConvProblem& p, Index others, Index most, Index element, WeightPlan& plan);
+
+// Whether a family can compute the gradient, and which takes the least time by estimate.
+bool takes_weights(const ConvProblem& p, WeightFamily family, Index width);
+WeightFamily choose_weights(const ConvProblem& p, const DTypeTable& table);
+
+// Pixels that a part of the sums has at least, and a block of them at best.
+inline constexpr Index kLeastPartPixels = 256, kBlockPixels = 256;
 
 // Whether Winograd's algorithm applies.
 bool takes_winograd(const ConvProblem& p, Index width);

@@ -53,6 +53,8 @@ struct ConvPlan {
   // Images and output depths of a task, for families that take several at once.
   Index block_images = 1, block_slices = 1;
   bool reads_in_place = false;  // the input is used where it lies, without packing
+  // Planar direct kernel: all pixels of a block for a few output channels, then for the next.
+  bool pixels_innermost = false;
 
   // 16-bit arrays: images that become float32 at a time, for which the rest of the plan is; 0 where
   // the kernel takes the arrays as they are.

@@ -7,7 +7,9 @@
 // all output channels pass over them; the weights stream from the second level, a sixth of the
 // bytes. Partial sums wait in the output between blocks. With weights where they lie: all input
 // channels at once, pixels innermost, so that each stream of weights is long and is read from
-// memory once.
+// memory once. Pixels are innermost as well where sums are short and the output is large and has
+// many planes (`pixels_innermost` of the plan): eight planes are written front to back, where tiles
+// of 96 would each lie pages apart (4 images of 4->96, 200x200, 4x4 kernel: from 11.6 to 7.5 ms).
 //
 // A pointwise convolution reads its input in place.
 //
@@ -254,7 +256,7 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
                       {y + k * p.y.channel, p.y.channel, grid.y_col}, end, tile, !first);
     };
     const Range channels = task.out_channels;
-    if (weights.packed || in_place) {
+    if (!plan.pixels_innermost) {
       for (Index v = 0; v < vectors;) {
         const int n = planar_vectors(vectors - v);
         take_pixels(v, n);
