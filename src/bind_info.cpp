@@ -43,7 +43,6 @@ py::dict info() {
   facts["isa"] = isa_name(active_isa());
   facts["runnable_isas"] = runnable();
   facts["threads"] = max_threads();
-  facts["result_pool"] = environment_result_pool();
   facts["second_level_cache"] = second_level_cache();
 #if defined(__VERSION__)
   facts["compiler"] = __VERSION__;

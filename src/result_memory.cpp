@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -23,32 +24,50 @@ std::size_t block_size(std::size_t bytes) {
   return (bytes + unit - 1) / unit * unit;
 }
 
+// What is kept in any case, and at most, unless FASTCONV_RESULT_POOL says otherwise.
+constexpr std::size_t kAlwaysKept = std::size_t{128} << 20;
+std::size_t most_kept() {
+  const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
+  if (pages <= 0 || page <= 0) return kAlwaysKept;
+  return static_cast<std::size_t>(pages) / 4 * static_cast<std::size_t>(page);
+}
+
 // Free blocks, oldest first.
 class Pool {
  public:
+  // Counts a block of `bytes` that is wanted; returns a kept one, or null.
   void* take(std::size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    ++time_;
+    used_ += bytes;
+    most_used_ = std::max(most_used_, used_);
     for (int i = count_ - 1; i >= 0; --i) {
       // A block up to a quarter larger than needed serves too.
       if (blocks_[i].size < bytes || blocks_[i].size - bytes / 4 > bytes) continue;
       void* data = blocks_[i].data;
+      used_ += blocks_[i].size - bytes;
       remove(i);
       return data;
     }
+    make_room(0);
     return nullptr;
   }
 
-  // Keeps a block; the oldest make room for it.
+  // Keeps a block that is no longer wanted; the oldest make room for it.
   void keep(void* data, std::size_t size) {
-    const std::size_t bound = environment_result_pool();
-    if (size > bound) return std::free(data);
     const std::lock_guard<std::mutex> lock(mutex_);
-    while (count_ > 0 && (bytes_ + size > bound || count_ == kMost)) {
-      std::free(blocks_[0].data);
-      remove(0);
-    }
-    blocks_[count_++] = {data, size};
+    ++time_;
+    used_ -= size;
+    make_room(size);
+    if (size > bound()) return std::free(data);
+    blocks_[count_++] = {data, size, time_};
     bytes_ += size;
+  }
+
+  // A block that take() counted could not be had.
+  void failed(std::size_t size) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    used_ -= size;
   }
 
   std::size_t empty() {
@@ -67,20 +86,38 @@ class Pool {
   struct Block {
     void* data;
     std::size_t size;
+    std::uint64_t since;
   };
-  static constexpr int kMost = 64;
+  static constexpr int kMost = 1024;
+  static constexpr std::uint64_t kForgotten = 8192;  // blocks taken and freed meanwhile
+
+  std::size_t bound() const {
+    if (const auto set = environment_result_pool()) return *set;
+    return std::max(kAlwaysKept, std::min(most_used_ - used_, most_kept_));
+  }
+
+  void make_room(std::size_t size) {
+    const std::size_t most = bound();
+    while (count_ > 0 &&
+           (bytes_ + size > most || count_ == kMost || time_ - blocks_[0].since > kForgotten)) {
+      std::free(blocks_[0].data);
+      remove(0);
+    }
+  }
 
   void remove(int index) {
     bytes_ -= blocks_[index].size;
     --count_;
-    std::memmove(blocks_ + index, blocks_ + index + 1,
-                 static_cast<std::size_t>(count_ - index) * sizeof(Block));
+    std::copy(blocks_ + index + 1, blocks_ + count_ + 1, blocks_ + index);
   }
 
   std::mutex mutex_;
   Block blocks_[kMost] = {};
   int count_ = 0;
   std::size_t bytes_ = 0;
+  std::size_t used_ = 0, most_used_ = 0;  // bytes of blocks that arrays have
+  const std::size_t most_kept_ = most_kept();
+  std::uint64_t time_ = 0;
 };
 
 // Never destroyed: arrays may outlive everything else.
@@ -114,7 +151,10 @@ void* allocate(void*, std::size_t bytes) {
       pool().empty();
       block = fresh_block(size);
     }
-    if (block == nullptr) return nullptr;
+    if (block == nullptr) {
+      pool().failed(size);
+      return nullptr;
+    }
     std::memcpy(block, &size, sizeof size);
   }
   return static_cast<std::byte*>(block) + kHeader;
@@ -183,7 +223,7 @@ const NumpyMemory& numpy_memory() {
 }  // namespace
 
 ResultMemory::ResultMemory(std::size_t bytes) {
-  if (bytes < kLeast || environment_result_pool() == 0) return;
+  if (bytes < kLeast || environment_result_pool() == std::size_t{0}) return;
   const NumpyMemory& numpy = numpy_memory();
   previous_ = numpy.set_handler(numpy.handler);
   if (previous_ == nullptr) throw py::error_already_set();

@@ -71,7 +71,7 @@ struct Work {
 };
 
 // Elements that fall out of the nearest caches on their way to many planes at once.
-constexpr Index kManyPlanes = 96, kLargeOutput = Index{6} << 20;  // bytes
+constexpr Index kManyPlanes = 96, kLargeOutput = Index{4} << 20;  // bytes
 double scattered(const Work& w) {
   const Index bytes = w.p.batch * w.p.out_channels * w.p.out.product() * element_size(w.p.dtype);
   return w.p.group_out() >= kManyPlanes && bytes > kLargeOutput ? w.stored() : 0.0;
@@ -90,11 +90,13 @@ double direct_cost(const Work& w) {
   const double tiles =
       w.units * w.slices * w.vectors(positions) * w.lanes() / number(w.table.planar_n);
   const double sum = w.channels * w.taps * w.in_depth * w.in_height;
+  // A run of steps starts anew for each kernel element, or row; strips of few channels are near.
+  const double restart = p.group_in() <= 8 ? 0.002 : 0.004;
   const double run = row.copies > 1 ? 1.0 : number(larger(1, w.width.taps));
   const double packed_rows = w.units * w.slices * w.channels * number(w.depth.taps) * w.in_depth *
                              number(row.copies * col.copies * col.length);
   const double element = p.stride[2] > 1 && !p.transposed ? 0.65 : 4.0 / w.lanes();
-  return tiles * sum * (steps.cycles + 0.005 * w.tile * steps.tiles / run) +
+  return tiles * sum * (steps.cycles + restart * w.tile * steps.tiles / run) +
          packed_rows * (26 + pitch * element) + 0.5 * w.stored();
 }
 
@@ -144,6 +146,10 @@ double pixels_cost(const Work& w, bool in_place) {
   const bool clips = clips_columns(p);
   const double sum = w.channels * w.taps * w.in_depth * w.in_height * (clips ? w.in_width : 1.0);
   const double passes = clips ? number(w.width.taps) : 1.0;
+  // Products of a kernel row follow each other where its elements do.
+  const bool adjoin = p.dilation[2] == 1 && !p.transposed && !clips;
+  const double runs =
+      w.taps * w.in_depth * w.in_height / (adjoin ? number(larger(1, w.width.taps)) : 1.0);
   // Turned inputs; those that only strides pick come one by one.
   const bool picks = p.kernel.product() == 1;
   const double turned =
@@ -153,7 +159,7 @@ double pixels_cost(const Work& w, bool in_place) {
   // Outputs of a phase are stored one by one.
   const double storing = p.transposed && p.stride[2] > 1 ? 2.5 * w.lanes() : 7.4;
   const double slowed = in_place ? 1.15 : 1.04;  // planes that lie pages apart
-  return tiles * (sum * slowed * cycles + 0.2 * sums * passes * (panels + single)) +
+  return tiles * (sum * slowed * cycles + (0.2 * sums * passes + 5 * runs) * (panels + single)) +
          w.units * (turned * turning + w.pixels() * vectors * storing);
 }
 
@@ -165,16 +171,14 @@ DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_w
   DenseCost cost{whole ? in_place_cost(w) : direct_cost(w), im2col_cost(w, whole),
                  pixels_cost(w, whole)};
   if (keeps_weights) return cost;
-  // Packing a weight; weights that are not packed slow im2col down, whose blocks cut their streams
-  // short.
+  // Packing a weight: in a phase of its own, after which it moves from core to core, or in passing;
+  // of transposed problems it is picked from between others. Weights that are not packed slow the
+  // planar kernels down.
   const double weights = number(p.out_channels) * w.channels * w.taps;
-  cost.pixels += 1.0 * weights;
-  if (packs_weights(p)) {
-    cost.direct += 0.45 * weights;
-    cost.im2col += 1.3 * weights;
-  } else {
-    cost.im2col *= 1.12;
-  }
+  const bool packs = packs_weights(p);
+  cost.direct += (packs ? 3.6 : 0.2) * weights;
+  cost.im2col += (packs ? 3.2 : 0.9) * weights;
+  cost.pixels += (p.transposed ? 7.0 : packs ? 2.5 : 0.6) * weights;
   return cost;
 }
 

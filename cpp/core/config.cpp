@@ -18,7 +18,7 @@ struct Environment {
   Algorithm algorithm = Algorithm::automatic;
   int threads = 0;
   Precision precision = Precision::highest;
-  int result_pool = 128;  // MiB
+  int result_pool = -1;  // MiB; negative: not set
 
   Environment() {
     if (const char* text = std::getenv("FASTCONV_ISA"); text != nullptr && *text != '\0') {
@@ -105,7 +105,8 @@ Algorithm environment_algorithm() {
 int environment_threads() {
   return environment().threads;
 }
-std::size_t environment_result_pool() {
+std::optional<std::size_t> environment_result_pool() {
+  if (environment().result_pool < 0) return std::nullopt;
   return static_cast<std::size_t>(environment().result_pool) << 20;
 }
 Precision environment_precision() {

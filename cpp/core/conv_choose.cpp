@@ -130,7 +130,7 @@ namespace {
 // are unfolded element by element must be fewer; and so must those of short sums, or of weights
 // that are packed anyway, because packed weights serve more output channels for each loaded input.
 bool suits_few_pixels(const ConvProblem& p, bool keeps_weights) {
-  constexpr Index kPointwise = 64, kPacked = 16, kOthers = 9, kLeastSum = 32;
+  constexpr Index kPointwise = 40, kPacked = 16, kOthers = 9, kLeastSum = 32;
   const Index pixels = p.batch * p.out.product(), sum = p.group_in() * p.kernel.product();
   if (sum < kLeastSum) return false;
   if (p.kernel.product() > 1) return pixels <= kOthers;

@@ -22,16 +22,6 @@ inline Index multiply_adds(const ConvProblem& p) {
   return p.batch * p.out_channels * p.group_in() * points * p.kernel.product();
 }
 
-// A pointwise convolution over adjoining rows is one over a single long row: then nothing is
-// packed.
-inline bool in_place(const ConvProblem& p) {
-  if (p.transposed || p.x.spatial[2] != 1 || p.kernel.product() != 1) return false;
-  for (int a = 0; a < kAxes; ++a) {
-    if (p.stride[a] != 1 || p.pad_lo[a] != 0 || p.pad_hi[a] != 0) return false;
-  }
-  return p.in[0] == 1 && p.in[1] == 1;
-}
-
 // One packed weight costs about as much as fifty of its multiply-adds, which packing makes a tenth
 // faster.
 inline bool packs_weights(const ConvProblem& p) {

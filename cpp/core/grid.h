@@ -135,6 +135,16 @@ FASTCONV_GEOMETRY Index weight_in_stride(const ConvProblem& p) {
   return p.transposed ? p.w.batch : p.w.channel;
 }
 
+// A pointwise convolution over adjoining rows is one over a single long row: then nothing is
+// packed.
+FASTCONV_GEOMETRY bool in_place(const ConvProblem& p) {
+  if (p.transposed || p.x.spatial[2] != 1 || p.kernel.product() != 1) return false;
+  for (int a = 0; a < kAxes; ++a) {
+    if (p.stride[a] != 1 || p.pad_lo[a] != 0 || p.pad_hi[a] != 0) return false;
+  }
+  return p.in[0] == 1 && p.in[1] == 1;
+}
+
 // Columns of a row with the padding that its outputs read.
 FASTCONV_GEOMETRY Index turned_columns(const ConvProblem& p) {
   return larger(p.pad_lo[2] + p.in[2],

@@ -43,8 +43,11 @@ def free_result_memory() -> int:
     """Give back the memory of freed results that is kept for results to come.
 
     Results of 1 MiB and more take the memory of earlier ones of about their size that nothing
-    refers to any more, because fresh pages of the operating system cost time. At most 128 MiB are
-    kept, or as many MiB as ``FASTCONV_RESULT_POOL`` says; 0 turns it off.
+    refers to any more, because fresh pages of the operating system cost time. Results and what is
+    kept together take no more than results have taken at once before, so that a training step finds
+    the memory of the last one; 128 MiB are kept in any case, a quarter of the machine's memory at
+    most, and what nothing has taken for some thousand results is given back. Where
+    ``FASTCONV_RESULT_POOL`` is set, as many MiB are kept as it says; 0 turns it off.
 
     Returns:
         Bytes that were given back.

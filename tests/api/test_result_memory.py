@@ -116,6 +116,40 @@ print(fc.free_result_memory() // 2**20)
     assert int(child_process.run(code)) >= 8
 
 
+def test_as_much_is_kept_as_results_took_at_once() -> None:
+    code = f"""
+import numpy as np
+import fastconv as fc
+x = np.ones((8, 4, {SIDE}, {SIDE}), np.float32)
+w = np.ones((4, 1, 3, 3), np.float32)
+made = lambda: fc.conv2d(x, w, padding=1, groups=4)
+size = made().nbytes
+held = [made() for _ in range(6)]  # 264 MiB
+del held
+kept = fc.free_result_memory()
+print(kept // size)
+held = [made() for _ in range(3)]
+del held[1:]
+print(fc.free_result_memory() // size)
+"""
+    assert child_process.run(code).split() == ["6", "2"]
+
+
+def test_memory_that_nobody_wants_goes_back() -> None:
+    code = f"""
+import numpy as np
+import fastconv as fc
+x = np.ones((1, 1, {SIDE}, {SIDE}), np.float32)
+large = np.ones((1, 1, 4 * {SIDE}, {SIDE}), np.float32)
+w = np.ones((1, 1, 1, 1), np.float32)
+size = fc.conv2d(large, w).nbytes
+for _ in range(5000):
+    fc.conv2d(x, w)
+print(fc.free_result_memory() < size)
+"""
+    assert child_process.run(code).strip() == "True"
+
+
 def test_threads_take_and_free_at_once() -> None:
     inputs = [image(i) for i in range(4)]
     expected = [fc.reference.conv2d(x, KERNEL, padding=1) for x in inputs]

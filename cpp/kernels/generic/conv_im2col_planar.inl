@@ -32,6 +32,27 @@ static void unfold_panel(const ConvProblem& p, const AxisPhase* axis,
   }
 }
 
+// The same for all panels of a pointwise layer whose pixels are one row: each channel is copied in
+// one stretch, which the hardware prefetches, where panels one by one would touch another page with
+// every vector or three (see docs/performance.md).
+template <class T>
+static void unfold_row(const ConvProblem& p, const T* x, Index channels, Index pixels, Index depth,
+                       T* panel) {
+  using Vt = Vec<T>;
+  constexpr Index N = PlanarShape<T>::n;
+  const Index whole = pixels / N * N, rest = pixels - whole;
+  for (Index c = 0; c < channels; ++c, x += p.x.channel, panel += N) {
+    T* to = panel;
+    for (Index i = 0; i < whole; i += N, to += depth * N) {
+#pragma GCC unroll 4
+      for (Index v = 0; v < N; v += Vt::width) Vt::store(to + v, Vt::load(x + i + v));
+    }
+    if (rest == 0) continue;
+    fill_zero(to, N);
+    copy_strided(to, x + whole, 1, rest);
+  }
+}
+
 template <class T>
 static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver carver) {
   using Vt = Vec<T>;
@@ -61,6 +82,7 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
                        p.y.spatial[0] == p.out[1] * p.out[2] && axis[1].out_step == 1 &&
                        axis[0].out_step == 1;
 
+  const bool adjoin = in_place(p);
   PlanarStep<T> step{};
   step.w_out = weights.out;
   step.planes = 1;
@@ -79,7 +101,11 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
   for (Index j0 = 0; j0 == 0 || j0 < unfolded; j0 += plan.block_depth) {
     const Index depth = smaller(plan.block_depth, unfolded - j0);
     const bool first = j0 == 0, last = j0 + depth >= unfolded;
-    for (Index n = 0; n < panels; ++n) {
+    if (adjoin) {
+      unfold_row(p, x + j0 * p.x.channel + first_pixel, depth, last_pixel - first_pixel,
+                 plan.block_depth, panel);
+    }
+    for (Index n = 0; !adjoin && n < panels; ++n) {
       const Index at = first_pixel + n * N;
       runs.build(axis, at, smaller(Index{N}, last_pixel - at));
       unfold_panel(p, axis, runs, x, j0, depth, panel + n * plan.block_depth * N);
