@@ -109,8 +109,9 @@ WeightFamily choose_weights(const ConvProblem& p, const DTypeTable& table) {
   if (p.kernel.product() > 1) consider(WeightFamily::unfolded, unfolded_cost(w));
   consider(WeightFamily::rows, rows_cost(w));
   if (takes_winograd(p, table.width)) {
-    // Half a cycle for a multiply-add.
-    consider(WeightFamily::winograd, w.pixels * winograd_weight_cost(p, table.width) * 0.55);
+    // Half a cycle for a multiply-add, and more where elements of a tile do not adjoin.
+    const double cycles = p.dilation[1] * p.dilation[2] > 1 ? 0.75 : 0.55;
+    consider(WeightFamily::winograd, w.pixels * winograd_weight_cost(p, table.width) * cycles);
   }
   return best;
 }

@@ -36,7 +36,7 @@ def test_cpp_kernel_tests(runner: Path, tmp_path: Path) -> None:
 def test_runner_reports_a_wrong_result(runner: Path, tmp_path: Path) -> None:
     """The comparison can fail: one expected value is changed, and the program must notice."""
     problems = tmp_path / "problems.bin"
-    run([sys.executable, EXPORT, "--break-one", problems])
+    run([sys.executable, EXPORT, "--every", "20", "--break-one", problems])
     done = subprocess.run(
         [runner, problems, "--kernels-only"], capture_output=True, text=True, check=False
     )

@@ -86,8 +86,9 @@ void check_gradients(const std::vector<Record>& records, Isa isa, Report& report
     if (record.text("op") != "conv" || record.array("grad").empty()) continue;
     for (const Setting& setting : kSettings) {
       GradientCheck<float>(record, setting, report).run(isa);
-      GradientCheck<double>(record, setting, report).run(isa);
     }
+    // The same text for half as many elements: one setting will do.
+    GradientCheck<double>(record, kSettings[0], report).run(isa);
   }
   report.print_groups();
 }
