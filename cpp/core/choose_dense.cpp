@@ -8,15 +8,11 @@
 #include <algorithm>
 
 #include "core/conv_schedule.h"
+#include "core/estimate.h"
 #include "core/pixel_layout.h"
-#include "core/tile_steps.h"
 
 namespace fastconv {
 namespace {
-
-double number(Index n) {
-  return static_cast<double>(n);
-}
 
 // The part of the products along an axis that meet the input and not its padding.
 double part_inside(const ConvProblem& p, int axis) {
@@ -71,7 +67,7 @@ struct Work {
 };
 
 // Elements that fall out of the nearest caches on their way to many planes at once.
-constexpr Index kManyPlanes = 96, kLargeOutput = Index{4} << 20;  // bytes
+constexpr Index kManyPlanes = 96, kLargeOutput = Index{2} << 20;  // bytes
 double scattered(const Work& w) {
   const Index bytes = w.p.batch * w.p.out_channels * w.p.out.product() * element_size(w.p.dtype);
   return w.p.group_out() >= kManyPlanes && bytes > kLargeOutput ? w.stored() : 0.0;
@@ -109,7 +105,7 @@ double in_place_cost(const Work& w) {
   // The channels of a tile of pixels, where they leave the first-level cache between two tiles of
   // output channels.
   const Index size = element_size(p.dtype);
-  const double reading = p.group_in() * w.table.planar_n * size > kFirstLevel ? 1.0 : 0.0;
+  const double reading = p.group_in() * w.table.planar_n * size > kFirstLevel ? 1.6 : 0.0;
   const Index input = p.batch * p.in_channels * p.in.product() * size;
   return tiles * (w.channels * (1.05 * steps.cycles + reading * steps.tiles) +
                   0.19 * w.tile * steps.tiles) +

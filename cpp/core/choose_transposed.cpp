@@ -1,17 +1,13 @@
-// What the kernels for strided transposed convolution cost. As in
-// choose_dense.cpp, costs in cycles are fitted to layers drawn at random, 180 with AVX-512 and 48
-// with AVX2; the choice then takes, on average, 1.06 times as long as the fastest of all families.
+// What the kernels for strided transposed convolution cost. As in choose_dense.cpp, costs in cycles
+// are fitted to layers drawn at random, 180 with AVX-512 and 48 with AVX2; the choice then takes,
+// on average, 1.06 times as long as the fastest of all families.
 #include "core/choose_dense.h"
 #include "core/conv_schedule.h"
+#include "core/estimate.h"
 #include "core/subpixel.h"
-#include "core/tile_steps.h"
 
 namespace fastconv {
 namespace {
-
-double number(Index n) {
-  return static_cast<double>(n);
-}
 
 double weights(const ConvProblem& p) {
   return number(p.out_channels * p.group_in() * p.kernel.product());
@@ -50,11 +46,14 @@ double pixels_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
   const double inputs = number(p.batch * p.groups * p.kernel[0] * p.in.product());
   const double met =
       number(ceil_div(p.kernel[1], p.stride[1]) * ceil_div(p.kernel[2], p.stride[2]));
+  // Tasks pack for themselves where they are few; kernel elements of several depths are picked from
+  // between others.
+  const double packing = (p.kernel[0] == 1 ? 0.5 : 12.0) * number(smaller(16, p.batch * p.out[0]));
   return inputs * (vectors * (number(p.group_in()) / 2 + 3) +
                    number(ceil_div(p.group_in(), width)) * 5) +
          outputs(p) / number(width) * (7 + 8 * met) +
          number(p.batch * p.groups * p.out[0] * lots * taps) * 70 +
-         (keeps_weights ? 0.0 : weights(p) * 0.5);
+         (keeps_weights ? 0.0 : weights(p) * packing);
 }
 
 }  // namespace

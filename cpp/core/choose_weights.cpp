@@ -2,17 +2,12 @@
 // family's time is a sum of what it does times what that costs; the costs are fitted to 400 layers
 // with AVX-512 and 300 with AVX2, drawn at random. The family with the least estimate then takes,
 // on average, 1.02 times as long as the fastest.
-#include <algorithm>
-
 #include "core/conv_schedule.h"
+#include "core/estimate.h"
 #include "core/weight_schedule.h"
 
 namespace fastconv {
 namespace {
-
-double number(Index n) {
-  return static_cast<double>(n);
-}
 
 // What the estimates, in cycles of one core, have in common.
 struct Work {

@@ -1,4 +1,4 @@
-// What the register tile of planar_tile.inl takes, for the estimates of the families that use it.
+// What the estimates of several kernels have in common.
 #pragma once
 
 #include <algorithm>
@@ -7,16 +7,20 @@
 
 namespace fastconv {
 
-// Tiles of output channels, and their cycles for a step and one tile's pixels: two multiply-adds or
-// two loads each, and at least `least`: four until a sum can be added to again. `loads` is what a
-// vector of pixels takes.
+inline double number(Index n) {
+  return static_cast<double>(n);
+}
+
+// What the register tile of planar_tile.inl takes: tiles of output channels, and their cycles for a
+// step and one tile's pixels. Two multiply-adds or two loads take one, and a step at least `least`:
+// four until a sum can be added to again. `loads` is what a vector of pixels takes.
 struct TileSteps {
   double tiles = 0, cycles = 0;
 
   TileSteps(Index channels, const DTypeTable& table, double loads, double least = 4.0) {
-    const double v = static_cast<double>(table.planar_n) / static_cast<double>(table.width);
+    const double v = number(table.planar_n) / number(table.width);
     const auto take = [&](Index m, Index times) {
-      const double rows = static_cast<double>(m), count = static_cast<double>(times);
+      const double rows = number(m), count = number(times);
       tiles += count;
       cycles += count * std::max({0.5 * v * rows, 0.5 * (v * loads + rows), least});
     };
