@@ -3,10 +3,10 @@
 //
 // Arrays own their memory as any other array of NumPy does (it is freed through the memory handler
 // of NEP 49 that they were made with), so a block comes back when the array and all views of it are
-// gone. Freed blocks are kept, newest first, as long as results and kept blocks together take no more
-// than results have taken at once before: a training step finds the memory of the last one. What
-// nobody has wanted for some thousand results goes back to the system. Any number of threads may
-// take and free blocks, and a forked child goes on with its own copies.
+// gone. Freed blocks are kept, newest first, as long as results and kept blocks together take no
+// more than results have taken at once before: a training step finds the memory of the last one.
+// What nobody has wanted for some thousand results goes back to the system. Any number of threads
+// may take and free blocks, and a forked child goes on with its own copies.
 #pragma once
 
 #include "arguments.h"
