@@ -4,6 +4,7 @@ import pytest
 
 from fastconv.benchmarks import suites
 from fastconv.benchmarks.problem import multiply_adds, output_shape
+from fastconv.benchmarks.random_layers import random_layers
 
 # Multiply-adds of all convolutions, in millions, from the papers' tables or from summing them up.
 PUBLISHED = {
@@ -54,6 +55,17 @@ def test_layers_of_a_chain_fit_together():
         assert layer.problem.x_shape[1] == channels
         assert layer.problem.x_shape[2] <= size
         channels, size = output_shape(layer.problem)[1:3]
+
+
+def test_random_layers_are_legal_bounded_and_repeatable():
+    layers = random_layers(300, seed=5)
+    assert layers == random_layers(300, seed=5)
+    assert layers != random_layers(300, seed=6)
+    assert len({layer.problem.name for layer in layers}) == len(layers)
+    assert len({layer.suite for layer in layers}) == 9
+    for layer in layers:
+        assert all(size > 0 for size in output_shape(layer.problem))
+        assert 0 < multiply_adds(layer.problem) < 10e9
 
 
 def test_patterns_select_names_and_paths():

@@ -156,6 +156,28 @@ def test_bench_runs_patterns_in_double_precision_with_a_peer(tmp_path):
         assert layer["measurements"]["torch"]["seconds"] > 0
 
 
+def test_bench_draws_layers_at_random(tmp_path):
+    json_file = tmp_path / "run.json"
+    asked = ("bench", "--random", "60", "--seed", "4", "--layer", "pooling*")
+    result = invoke(
+        *(*asked, "--quick", "--peer", "none", "--json", json_file, "--png", tmp_path / "run.png")
+    )
+    assert result.exit_code == 0, result.output
+    layers = json.loads(json_file.read_text())["layers"]
+    listed = invoke(*asked, "--list", "--peer", "none").output
+    assert layers
+    for layer in layers:
+        assert layer["suite"] == "random, pooling"
+        assert f"random, pooling/{layer['name']}: " in listed
+
+
+@pytest.mark.parametrize("other", [("--suite", "micro"), ("--network", "lenet")])
+def test_bench_takes_one_kind_of_layers(other):
+    result = invoke("bench", "--random", "3", *other)
+    assert result.exit_code == 2
+    assert "one of --random, --suite and --network" in result.output
+
+
 def test_bench_lists_layers_and_peers():
     result = invoke("bench", "--list", "--suite", "resnet50", "--layer", "conv1")
     assert result.exit_code == 0

@@ -21,6 +21,7 @@ fastconv bench --suite resnet50 --layer 'layer3*'    some layers
 fastconv bench --suite filters --peer opencv         one peer
 fastconv bench --precision high                      float32 at another level
 fastconv bench --network resnet50                    inference and a training step
+fastconv bench --random 200 --seed 1                 layers of no network, drawn at random
 fastconv bench --isa avx2                            peers are held to AVX2 too
 fastconv bench --device cuda                         on a GPU, against cuDNN and CuPy
 
@@ -39,6 +40,13 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
     help="Whole network instead of layers: lenet, alexnet, vgg16, resnet18, resnet50, googlenet or "
     "all; repeatable.",
 )
+@click.option(
+    "--random",
+    "random_count",
+    type=click.IntRange(min=1),
+    help="So many layers drawn at random instead of those of networks.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of --random.")
 @click.option("--layer", "layers", multiple=True, help="Shell pattern of names, such as 'conv3*'.")
 @click.option(
     "--peer", "peers", multiple=True, default=("all",), help="Peer, all or none; repeatable. [all]"
@@ -85,6 +93,8 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
 def bench(
     suites: tuple[str, ...],
     networks: tuple[str, ...],
+    random_count: int | None,
+    seed: int,
     layers: tuple[str, ...],
     peers: tuple[str, ...],
     threads: int | None,
@@ -109,7 +119,10 @@ def bench(
     with forced_isa(isa):
         held = hold_peers(active_isa())
     try:
-        chosen = _select(suites, networks, layers, quick)
+        if random_count is None:
+            chosen = _select(suites, networks, layers, quick)
+        else:
+            chosen = _draw_layers(random_count, seed, suites, networks, layers)
         if device == "cuda":
             found, missing = _gpu_peers(networks)(peers)
         else:
@@ -187,6 +200,21 @@ def _select(
     from fastconv.benchmarks.networks.problem import select_networks
 
     return select_networks(networks, layers, quick=quick)
+
+
+def _draw_layers(
+    count: int,
+    seed: int,
+    suites: tuple[str, ...],
+    networks: tuple[str, ...],
+    layers: tuple[str, ...],
+) -> Any:
+    from fastconv.benchmarks import suites as catalogue
+    from fastconv.benchmarks.random_layers import random_layers
+
+    if networks or suites != ("all",):
+        raise catalogue.SelectionError("random: give one of --random, --suite and --network")
+    return catalogue.matching(random_layers(count, seed), layers, quick=False)
 
 
 def _require_folder(option: str, path: Path) -> None:
