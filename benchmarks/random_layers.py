@@ -38,9 +38,8 @@ def _dense(r: random.Random) -> Problem:
     n = r.choice([1, 1, 1, 2, 4, 8])
     c, o = _channels(r, 8, 768), _channels(r, 8, 768)
     c, o = _bounded(c, o, n * h * w * k * k / s / s, 6e9)
-    pad = d * (k // 2)  # at least a whole kernel fits
     bias = r.random() < 0.5
-    options = {"stride": s, "dilation": d, "padding": pad}
+    options = {"stride": s, "dilation": d, "padding": d * (k // 2)}
     return Problem("dense", "conv2d", (n, c, h, w), (o, c, k, k), bias, options)
 
 

@@ -19,7 +19,6 @@ struct Work {
   double parts;
 
   Work(const ConvProblem& problem, const DTypeTable& table) : p(problem), lanes(table.width) {
-    constexpr Index kTasks = 32;
     pixels = number(p.groups * p.batch * p.out.product());
     rows = number(p.groups * p.batch * p.out[0] * p.out[1]);
     outputs = number(p.group_out());
@@ -27,8 +26,8 @@ struct Work {
     taps = number(p.kernel.product());
     copied = number(p.groups * p.batch * p.out[0] * p.kernel[0] * packed_rows(p, p.out[1]).count *
                     packed_cols(p, p.out[2]).count);
-    parts = number(larger(
-        1, smaller(ceil_div(kTasks, p.groups), p.batch * p.out.product() / kLeastPartPixels)));
+    parts = number(larger(1, smaller(ceil_div(kWeightTasks, p.groups),
+                                     p.batch * p.out.product() / kLeastPartPixels)));
   }
 
   double vectors(Index elements) const { return number(ceil_div(elements, lanes)); }

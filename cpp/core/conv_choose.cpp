@@ -12,6 +12,7 @@
 #include "core/conv_schedule.h"
 #include "core/conv_widen.h"
 #include "core/cpu_features.h"
+#include "core/estimate.h"
 #include "core/names.h"
 #include "core/parallel.h"
 #include "core/registry.h"
@@ -141,7 +142,6 @@ bool suits_few_pixels(const ConvProblem& p, bool keeps_weights) {
 // Where vectors of channels are full and rows are not: see conv_depthwise_turned.inl.
 bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   if (table.width == 1 || p.groups < table.width) return false;
-  const auto number = [](Index n) { return static_cast<double>(n); };
   // Cycles for a plane, measured with AVX-512 and AVX2. Of signals with long kernels, loads serve
   // several products (row_tile.inl).
   const double width = number(table.width), vectors = number(ceil_div(p.out[2], table.width));

@@ -1,5 +1,6 @@
 // Winograd's algorithm: what it takes, when it pays, and its blocks of tiles.
 #include "core/conv_schedule.h"
+#include "core/estimate.h"
 #include "core/parallel.h"
 #include "core/winograd.h"
 
@@ -80,8 +81,6 @@ class WinogradCosts {
   }
 
  private:
-  static double number(Index n) { return static_cast<double>(n); }
-
   WinogradCut cut(bool in_passing, Index blocks, Index parts, int threads) const {
     constexpr double kPack = 20, kFetch = 12, kMove = 100;
     const double share =

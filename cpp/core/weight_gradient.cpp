@@ -15,9 +15,6 @@
 namespace fastconv {
 namespace {
 
-// Tasks that a problem is cut into where it is large enough: enough for the threads of a machine to
-// finish together, and the same for every number of threads.
-constexpr Index kTasks = 32;
 // Bytes of all partial sums, and of a thread's packed block.
 constexpr Index kMostSums = Index{32} << 20, kMostBlock = Index{512} << 10;
 constexpr Index kMostScratch = Index{64} << 20;
@@ -142,7 +139,7 @@ bool is_padded(const ConvProblem& p) {
 
 void cut_parts(const ConvProblem& p, Index others, Index most, Index element, WeightPlan& plan) {
   const Index sums = larger(1, p.out_channels * plan.k_step * element);
-  plan.parts = smaller(ceil_div(kTasks, larger(1, others)), smaller(most, kMostSums / sums));
+  plan.parts = smaller(ceil_div(kWeightTasks, larger(1, others)), smaller(most, kMostSums / sums));
   plan.parts = larger(1, plan.parts);
   plan.tasks = others * plan.parts;
   plan.sums_bytes = static_cast<std::size_t>(plan.parts * sums + 64);

@@ -14,6 +14,9 @@ void cut_parts(const ConvProblem& p, Index others, Index most, Index element, We
 bool takes_weights(const ConvProblem& p, WeightFamily family, Index width);
 WeightFamily choose_weights(const ConvProblem& p, const DTypeTable& table);
 
+// Tasks that a problem is cut into where it is large enough: enough for the threads of a machine to
+// finish together, and the same for every number of threads.
+inline constexpr Index kWeightTasks = 32;
 // Pixels that a part of the sums has at least, and a block of them at best.
 inline constexpr Index kLeastPartPixels = 256, kBlockPixels = 256;
 

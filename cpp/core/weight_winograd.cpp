@@ -1,5 +1,6 @@
 // Winograd's algorithm for gradients of weights: what it costs, and how it is cut.
 #include "core/conv_schedule.h"
+#include "core/estimate.h"
 #include "core/weight_schedule.h"
 #include "core/winograd.h"
 
@@ -34,7 +35,6 @@ Shares channel_shares(const ConvProblem& p, const WinogradGrid& grid, Index widt
 // first-level cache.
 double cost_of(const ConvProblem& p, Index tile, Index width) {
   const double transform = tile == 2 ? 16 : 30;
-  const auto number = [](Index n) { return static_cast<double>(n); };
   const WinogradGrid grid = winograd_grid(p, tile);
   const Shares shares = channel_shares(p, grid, width);
   const Index k = p.group_out(), c = ceil_div(p.group_in(), width);
