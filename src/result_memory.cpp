@@ -35,22 +35,26 @@ std::size_t most_kept() {
 // Free blocks, oldest first.
 class Pool {
  public:
-  // Counts a block of `bytes` that is wanted; returns a kept one, or null.
+  // A kept block for `bytes`, or null after making room for a new one.
   void* take(std::size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++time_;
-    used_ += bytes;
-    most_used_ = std::max(most_used_, used_);
     for (int i = count_ - 1; i >= 0; --i) {
       // A block up to a quarter larger than needed serves too.
       if (blocks_[i].size < bytes || blocks_[i].size - bytes / 4 > bytes) continue;
       void* data = blocks_[i].data;
-      used_ += blocks_[i].size - bytes;
+      count_used(blocks_[i].size);
       remove(i);
       return data;
     }
-    make_room(0);
+    make_room(0, bound(bytes));
     return nullptr;
+  }
+
+  // Counts a new block.
+  void made(std::size_t size) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    count_used(size);
   }
 
   // Keeps a block that is no longer wanted; the oldest make room for it.
@@ -58,16 +62,11 @@ class Pool {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++time_;
     used_ -= size;
-    make_room(size);
-    if (size > bound()) return std::free(data);
+    const std::size_t most = bound(0);
+    make_room(size, most);
+    if (size > most) return std::free(data);
     blocks_[count_++] = {data, size, time_};
     bytes_ += size;
-  }
-
-  // A block that take() counted could not be had.
-  void failed(std::size_t size) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    used_ -= size;
   }
 
   std::size_t empty() {
@@ -91,13 +90,20 @@ class Pool {
   static constexpr int kMost = 1024;
   static constexpr std::uint64_t kForgotten = 8192;  // blocks taken and freed meanwhile
 
-  std::size_t bound() const {
+  // Bytes to keep at most, when arrays take `coming` more.
+  std::size_t bound(std::size_t coming) const {
     if (const auto set = environment_result_pool()) return *set;
-    return std::max(kAlwaysKept, std::min(most_used_ - used_, most_kept_));
+    const std::size_t used = used_ + coming;
+    const std::size_t left = most_used_ > used ? most_used_ - used : 0;
+    return std::max(kAlwaysKept, std::min(left, most_kept_));
   }
 
-  void make_room(std::size_t size) {
-    const std::size_t most = bound();
+  void count_used(std::size_t size) {
+    used_ += size;
+    most_used_ = std::max(most_used_, used_);
+  }
+
+  void make_room(std::size_t size, std::size_t most) {
     while (count_ > 0 &&
            (bytes_ + size > most || count_ == kMost || time_ - blocks_[0].since > kForgotten)) {
       std::free(blocks_[0].data);
@@ -151,11 +157,9 @@ void* allocate(void*, std::size_t bytes) {
       pool().empty();
       block = fresh_block(size);
     }
-    if (block == nullptr) {
-      pool().failed(size);
-      return nullptr;
-    }
+    if (block == nullptr) return nullptr;
     std::memcpy(block, &size, sizeof size);
+    pool().made(size);
   }
   return static_cast<std::byte*>(block) + kHeader;
 }

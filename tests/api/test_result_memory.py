@@ -135,6 +135,24 @@ print(fc.free_result_memory() // size)
     assert child_process.run(code).split() == ["6", "2"]
 
 
+def test_a_result_that_could_not_be_had_raises_no_bound() -> None:
+    code = f"""
+import numpy as np
+import fastconv as fc
+w = np.ones((1, 1, 1, 1), np.float32)
+huge = np.broadcast_to(np.float32(1), (1, 1, 2**22, 2**22))
+try:
+    fc.conv2d(huge, w)
+    print("no error")
+except MemoryError:
+    pass
+for rows in (17, 25, 38, 57):  # 39 to 130 MiB, one after the other
+    fc.conv2d(np.ones((1, 1, rows * {SIDE}, 1000), np.float32), w)
+print(fc.free_result_memory() // 2**20)
+"""
+    assert int(child_process.run(code)) < 140  # the last alone takes 130
+
+
 def test_memory_that_nobody_wants_goes_back() -> None:
     code = f"""
 import numpy as np
