@@ -260,7 +260,12 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
       return Family::im2col_planar;
     }
   }
-  if (direct == Family::direct_channels_last && p.group_in() < 8 && p.kernel.product() > 1) {
+  constexpr Index kFewChannels = 12;
+  if (direct == Family::direct_channels_last && p.group_in() < kFewChannels) {
+    if (table.width > 1) {
+      why = "few input channels, channels-last: products of a kernel row follow each other";
+      return Family::direct_pixels;
+    }
     why = "few input channels, channels-last: unfolded so that the innermost loop is long";
     return Family::im2col_channels_last;
   }

@@ -1,5 +1,5 @@
 // Sums of pixels, [pixel][output channel], to NCHW: bias, activation and NaN watch on vectors of
-// output channels, then squares turned in registers.
+// output channels, then squares turned in registers. Channels-last they are stored as they are.
 
 // NaN watch and activation of whole vectors, in place; `bias` is added where there is an
 // activation.
@@ -90,13 +90,39 @@ static void store_turned(const T* sums, int vectors, Index channels, Index count
   }
 }
 
+// The same where the channels of a pixel adjoin.
+template <class T, bool Biased>
+static void store_straight(const T* sums, int vectors, Index channels, Index count, const T* bias,
+                           T* y, Index y_col) {
+  using Vt = Vec<T>;
+  constexpr int W = Vt::width;
+  for (int v = 0; v < vectors; ++v, y += W, sums += W) {
+    const int filled = static_cast<int>(smaller(W, channels - v * W));
+    const typename Vt::Reg b = Biased ? Vt::load_first(bias + v * W, filled) : Vt::zero();
+    for (Index i = 0; i < count; ++i) {
+      typename Vt::Reg sum = Vt::load(sums + i * vectors * W);
+      if constexpr (Biased) sum = Vt::add(sum, b);
+      if (filled == W) {
+        Vt::store(y + i * y_col, sum);
+      } else {
+        Vt::store_first(y + i * y_col, sum, filled);
+      }
+    }
+  }
+}
+
 // `channels` output channels of `count` pixels that lie `y_col` apart.
 template <class T>
 static void store_pixels(T* sums, int vectors, Index channels, Index count, T* y, Index y_channel,
                          Index y_col, const PlanarEpilogue<T>& end) {
   const bool activates = end.activation != Activation::none;
   if (activates || end.saw_nan != nullptr) finish_pixels(sums, vectors, channels, count, end);
-  if (end.bias != nullptr && !activates) {
+  const bool biased = end.bias != nullptr && !activates;
+  if (y_channel == 1 && channels > 1) {
+    if (biased) return store_straight<T, true>(sums, vectors, channels, count, end.bias, y, y_col);
+    return store_straight<T, false>(sums, vectors, channels, count, nullptr, y, y_col);
+  }
+  if (biased) {
     store_turned<T, true>(sums, vectors, channels, count, end.bias, y, y_channel, y_col);
   } else {
     store_turned<T, false>(sums, vectors, channels, count, nullptr, y, y_channel, y_col);

@@ -196,7 +196,7 @@ static PoolStrip<T, T> pool_prepare_rows(Merge merge, const PoolBlock<T>& b, Ind
     strip.from = free;
     strip.taps = 1;
   }
-  if (*step <= kPoolLoadStep<T>) return strip;
+  if (*step <= kPoolLoadStep<T> || pool_thins<T>(*step)) return strip;
   if (strip.taps > 1) {
     strip.to = free;
     strip.to_pitch = pitch;

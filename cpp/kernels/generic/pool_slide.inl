@@ -6,7 +6,9 @@
 // registers to where it belongs: division and store cost no pass of their own. A long kernel first
 // becomes one of a single tap (pool_double): sums over 1, 2, 4, ... neighbours, each from the one
 // before, at most 2*log2(K) combinations per element. Even windows at even strides are halved first
-// (pool_halve). Loses for other strides above 4, where all positions are computed.
+// (pool_halve). Other strides above 4, shorter than a vector, compute the positions of one vector
+// and move the lanes that are kept to its front (pool_slide_thin); still longer ones compute all
+// positions of a row and keep some (pool_thin).
 #pragma once
 
 #include "pool_reduce.inl"
@@ -92,7 +94,55 @@ static void pool_slide_rows(Op op, const Finish& finish, const PoolStrip<S, F>& 
   }
 }
 
-// `step` at most kPoolLoadStep<F>. Reads whole vectors: `from` has room for the last to overhang.
+// Strides that leave at least two lanes of a vector.
+template <class T>
+static constexpr bool pool_thins(Index step) {
+  return step < Vec<T>::width;
+}
+
+// The lanes 0, step, 2*step, ... of a vector at its front; the others repeat lane 0.
+template <class T>
+class PoolFront {
+ public:
+  explicit PoolFront(Index step) {
+    for (Index i = 0; i < Vec<T>::width; ++i) {
+      lanes_[i] = static_cast<Lane>(i * step < Vec<T>::width ? i * step : 0);
+    }
+  }
+  typename Vec<T>::Reg of(typename Vec<T>::Reg v) const { return __builtin_shuffle(v, lanes_); }
+
+ private:
+  using Lane = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+  using Lanes [[gnu::vector_size(Vec<T>::width * sizeof(T))]] = Lane;
+  Lanes lanes_;
+};
+
+// Rows at a stride that loads cannot follow. Whole vectors are stored, of which the next store
+// replaces all but the front.
+template <class T, class S, class Op, class Finish>
+static void pool_slide_thin(Op op, const Finish& finish, const PoolStrip<S, T>& strip, Index step) {
+  using V = Vec<T>;
+  const PoolFront<T> front(step);
+  const Index kept = (V::width - 1) / step + 1;
+  S* to = strip.to;
+  const T* from = strip.from;
+  for (Index r = 0; r < strip.rows; ++r, to += strip.to_pitch, from += strip.from_pitch) {
+    for (Index o = 0; o < strip.count; o += kept) {
+      const T* at = from + o * step;
+      typename V::Reg acc = op.first(V::load(at));
+      for (Index k = 1; k < strip.taps; ++k) acc = op.take(acc, V::load(at + k * strip.tap_step));
+      const typename V::Reg value = finish.done(front.of(acc), o);
+      if (o + V::width <= strip.count) {
+        Vec<S>::store(to + o, value);
+      } else {
+        Vec<S>::store_first(to + o, value, static_cast<int>(smaller(kept, strip.count - o)));
+      }
+    }
+  }
+}
+
+// `step` at most kPoolLoadStep<F>, or one that pool_thins<T> where F is T. Reads whole vectors:
+// `from` has room for the last to overhang.
 template <class T, class S, class F, class Op, class Finish>
 static void pool_slide(Op op, const Finish& finish, const PoolStrip<S, F>& strip, Index step) {
   switch (step) {
@@ -114,10 +164,13 @@ static void pool_slide(Op op, const Finish& finish, const PoolStrip<S, F>& strip
         return pool_slide_rows<T, 3, 0>(op, finish, strip);
       }
       break;
-    default:
+    case 4:
       if constexpr (kPoolLoadStep<F> > 2) return pool_slide_rows<T, 4, 0>(op, finish, strip);
       break;
+    default:
+      break;
   }
+  if constexpr (__is_same(F, T) && Vec<T>::width > 1) pool_slide_thin(op, finish, strip, step);
 }
 
 // Whether pool_halve can follow.

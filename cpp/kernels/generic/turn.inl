@@ -70,10 +70,19 @@ static void turn_planes(const T* from, Index plane, Index count, Index channels,
   }
 }
 
+// Positions whose channels adjoin already.
+template <class T>
+static void copy_positions(const T* from, Index step, Index count, Index channels, T* to,
+                           Index pitch) {
+  if (step == channels && pitch == channels) return copy_strided(to, from, 1, count * channels);
+  for (Index i = 0; i < count; ++i) copy_strided(to + i * pitch, from + i * step, 1, channels);
+}
+
 // `count` positions of `channels` planes, `step` apart, to positions `pitch` apart.
 template <class T>
 static void turn_positions(const T* from, Index plane, Index step, Index count, Index channels,
                            T* to, Index pitch) {
+  if (plane == 1 && channels > 1) return copy_positions(from, step, count, channels, to, pitch);
   if (channels == 1) return turn_few<T, 1>(from, plane, step, count, to, pitch);
   if (channels == 2) return turn_few<T, 2>(from, plane, step, count, to, pitch);
   if (channels == 3) return turn_few<T, 3>(from, plane, step, count, to, pitch);
