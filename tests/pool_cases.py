@@ -33,6 +33,11 @@ def _max_and_min() -> list[Problem]:
             named_case(op, image, kernel_size=1, stride=2, return_indices=True),
             named_case(op, image, kernel_size=7, stride=1, padding=3),
             named_case(op, image, kernel_size=5, stride=4, padding=2, ceil_mode=True),
+            # Strides that loads cannot follow: lanes are kept, up to a vector's width.
+            named_case(op, (2, 3, 11, 83), kernel_size=5),
+            named_case(op, (1, 3, 9, 101), kernel_size=(3, 9), stride=(2, 7), padding=(1, 4)),
+            named_case(op, (1, 2, 4, 140), kernel_size=(2, 4), stride=(3, 15), ceil_mode=True),
+            named_case(op, (1, 2, 4, 90), kernel_size=(2, 3), stride=(3, 16)),
             named_case(op, (3, 6, 7), kernel_size=2, stride=()),
             named_case(op, (1, 2, 1, 1), kernel_size=2, stride=1, padding=1, return_indices=True),
             named_case(op, (1, 2, 3, 2), kernel_size=4, stride=3, padding=1, ceil_mode=True),
@@ -89,6 +94,16 @@ def _averages() -> list[Problem]:
         ),
         named_case("avg_pool2d", image, kernel_size=3, divisor_override=4, padding=1),
         named_case("avg_pool2d", image, kernel_size=4, stride=1, padding="same"),
+        named_case("avg_pool2d", (2, 3, 11, 83), kernel_size=5),
+        named_case(
+            "avg_pool2d",
+            (1, 3, 9, 101),
+            kernel_size=(3, 9),
+            stride=(2, 7),
+            padding=(1, 4),
+            count_include_pad=False,
+        ),
+        named_case("avg_pool2d", (1, 2, 4, 140), kernel_size=(2, 4), stride=(3, 15)),
         named_case("avg_pool2d", image, kernel_size=3, stride=2, padding=((1, 0), (0, 1))),
         named_case(
             "avg_pool2d",

@@ -162,6 +162,13 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   return turned < along;
 }
 
+// Channels-last, where a group's channels fill no vector: vectors along pixels would gather every
+// element from another cache line.
+bool narrow_groups_last(const ConvProblem& p) {
+  constexpr Index kLeastOutputs = 4;
+  return p.groups > 1 && p.x.channel == 1 && p.y.channel == 1 && p.group_out() >= kLeastOutputs;
+}
+
 // The families of an algorithm, most specialised first.
 Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
                    const char*& why) {
@@ -186,6 +193,10 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
   if (can(Family::rows_in_place)) {
     why = "few channels per group: vectors along rows where they lie, shared by output rows";
     return Family::rows_in_place;
+  }
+  if (narrow_groups_last(p) && table.width > 1) {
+    why = "narrow groups, channels-last: copied where pixels adjoin, stored as they are";
+    return Family::direct_pixels;
   }
   if (can(Family::rows)) {
     why = "few channels per group: vectors along the row, input rows shared by output rows";
@@ -253,7 +264,8 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
   }
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
   const bool strided = p.transposed && p.stride[1] * p.stride[2] > 1;
-  if (!strided && (direct == Family::direct_planar || direct == Family::direct_pixels)) {
+  if (!strided && !narrow_groups_last(p) &&
+      (direct == Family::direct_planar || direct == Family::direct_pixels)) {
     const DenseCost cost = dense_cost(p, table, keeps_weights);
     if (cost.im2col < (direct == Family::direct_planar ? cost.direct : cost.pixels)) {
       why = "fewest cycles by estimate: vectors of unfolded pixels, which hold no padding";

@@ -4,7 +4,8 @@
 // Outputs form one grid per phase (one phase for a convolution, stride^axes for a transposed one).
 // A task is one block of rows x columns at one depth of one phase (or one block of its pixels), for
 // one image, one group and one share of the group's output channels. Shares vary fastest, so that
-// neighbouring tasks of a thread read the same input.
+// neighbouring tasks of a thread read the same input; then, channels-last, groups, which share cache
+// lines.
 #pragma once
 
 #include <fastconv/plan.h>
@@ -77,12 +78,21 @@ FASTCONV_GEOMETRY Range share(Index total, Index unit, Index part, Index parts) 
           smaller(total, units * (part + 1) / parts * unit)};
 }
 
+// Whether the groups of a pixel share cache lines: their tasks then follow each other.
+FASTCONV_GEOMETRY bool groups_adjoin(const ConvProblem& p) {
+  return p.y.channel == 1;
+}
+
 FASTCONV_GEOMETRY GridTask grid_task(const ConvProblem& p, const ConvPlan& plan, const Grid& g,
                                      Index channel_unit, Index index) {
   GridTask task{};
   task.out_channels =
       share(p.group_out(), channel_unit, index % plan.channel_parts, plan.channel_parts);
   index /= plan.channel_parts;
+  if (groups_adjoin(p)) {
+    task.group = index % p.groups;
+    index /= p.groups;
+  }
   const Index col_block = index % g.col_blocks;
   index /= g.col_blocks;
   const Index row_block = index % g.row_blocks;
@@ -93,8 +103,11 @@ FASTCONV_GEOMETRY GridTask grid_task(const ConvProblem& p, const ConvPlan& plan,
     task.axis[a] = axis_phase(p, a, index % g.phases[a]);
     index /= g.phases[a];
   }
-  task.group = index % p.groups;
-  task.batch = index / p.groups;
+  if (!groups_adjoin(p)) {
+    task.group = index % p.groups;
+    index /= p.groups;
+  }
+  task.batch = index;
   task.rows = {row_block * plan.block_rows,
                smaller(task.axis[1].count, (row_block + 1) * plan.block_rows)};
   const Index cols =

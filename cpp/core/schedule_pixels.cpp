@@ -88,6 +88,17 @@ void schedule_direct_pixels(const ConvProblem& p, const Machine& m, ConvPlan& pl
                    turning(p, m) * static_cast<double>(ceil_div(p.group_out(), width)), cut);
   plan.channel_parts = cut.parts;
   plan.block_rows = by_cols ? 1 : ceil_div(rows, cut.blocks);
+  if (p.groups > 1 && groups_adjoin(p)) {
+    // All groups pass over a block of rows while it lies in the second-level cache.
+    const Index row = by_cols ? p.in_channels + p.out_channels
+                              : p.in_channels * p.in[2] * p.stride[1] + p.out_channels * cols;
+    const Index fits = larger(by_cols ? 64 : 1, budget / larger(1, row));
+    if (by_cols) {
+      cut.blocks = larger(cut.blocks, ceil_div(cols, fits));
+    } else {
+      plan.block_rows = even_share(plan.block_rows, fits);
+    }
+  }
   if (by_cols) plan.block_cols = ceil_div(ceil_div(cols, cut.blocks), plan.tile_m) * plan.tile_m;
   plan.tasks[1] = grid_tasks(p, grid_of(p, plan.block_rows, plan.block_cols), plan.channel_parts);
 

@@ -131,7 +131,7 @@ FASTCONV_GEOMETRY Grid subpixel_grid(const ConvProblem& p, Index block_rows, Ind
 FASTCONV_GEOMETRY GridTask subpixel_task(const ConvProblem& p, const ConvPlan& plan, const Grid& g,
                                          Index channel_unit, Index index) {
   GridTask task = grid_task(p, plan, g, channel_unit, index);
-  index /= plan.channel_parts;
+  index /= plan.channel_parts * (groups_adjoin(p) ? p.groups : 1);
   const Index col_block = index % g.col_blocks, row_block = index / g.col_blocks % g.row_blocks;
   task.axis[1] = subpixel_axis(p, 1);
   task.axis[2] = subpixel_axis(p, 2);
