@@ -3,7 +3,8 @@
 // errors over 900 layers with AVX-512 and 400 with AVX2, drawn at random: 1-D to 3-D, strides,
 // dilation, groups, few and many channels; some were moved within their uncertainty until layers of
 // the benchmark's suites kept their fastest family. The family with the least estimate then takes,
-// on average, 1.02 to 1.06 times as long as the fastest.
+// on average, 1.02 to 1.06 times as long as the fastest. The two estimates for channels-last come
+// from 615 and 188 layers: 1.02 times, where either family alone takes 1.06 to 1.13.
 #include "core/choose_dense.h"
 
 #include <algorithm>
@@ -127,37 +128,89 @@ double im2col_cost(const Work& w, bool in_place) {
          copying + 15 * scattered(w) / w.lanes();
 }
 
-// conv_direct_pixels.inl: tiles of a row's pixels, or of a pair of short rows', by panels of two
-// vectors of output channels, of which the last may have one.
+// What conv_direct_pixels.inl does in either layout: tiles of a row's pixels, or of a pair of short
+// rows', by panels of two vectors of output channels, of which the last may have one.
+struct PixelSteps {
+  bool picks, clips;  // takes only some inputs; kernel columns one after the other
+  double tiles, panels;
+  double cycles;     // of a product of all panels' tiles
+  double sum;        // products of an output
+  double sums;       // of a register tile, over all passes
+  double runs;       // of products that follow each other
+  double positions;  // of inputs that are copied
+
+  explicit PixelSteps(const Work& w) : picks(w.p.kernel.product() == 1), clips(clips_columns(w.p)) {
+    const Index most = w.table.pixels_m;
+    const bool pairs = 2 * w.cols <= number(most);
+    const double to_row = number(ceil_div(w.width.count, most));
+    const double pixels = pairs ? 2 * w.cols : w.cols / to_row;
+    tiles = w.units * w.slices * (pairs ? std::max(1.0, w.rows / 2) : w.rows * to_row);
+    const double vectors = w.vectors(w.outputs), pair = number(static_cast<Index>(vectors) / 2);
+    const double single = vectors - 2 * pair;
+    panels = pair + single;
+    cycles = pair * std::max(pixels, 4.0) + single * std::max((pixels + 1) / 2, 4.0);
+    sum = w.channels * w.taps * w.in_depth * w.in_height * (clips ? w.in_width : 1.0);
+    const double columns = number(larger(1, w.width.taps));
+    sums = number(most * w.table.pixels_n) * (clips ? columns : 1.0);
+    // Products of a kernel row follow each other where its elements do.
+    const bool adjoin = w.p.dilation[2] == 1 && !w.p.transposed && !clips;
+    runs = w.taps * w.in_depth * w.in_height / (adjoin ? columns : 1.0);
+    positions = picks
+                    ? w.pixels()
+                    : number(w.depth.taps) * w.in_depth * w.slices * number(w.p.in[1] * w.p.in[2]);
+  }
+};
+
+bool suits_pixels(const Work& w) {
+  return w.table.width > 1 && w.p.group_out() >= 4;
+}
+
+// conv_direct_pixels.inl, NCHW.
 double pixels_cost(const Work& w, bool in_place) {
   const ConvProblem& p = w.p;
-  if (w.table.width == 1 || p.group_out() < 4) return kUnsuited;
-  const double most = number(w.table.pixels_m), sums = most * number(w.table.pixels_n);
-  const bool pairs = 2 * w.cols <= most;
-  const double to_row = static_cast<double>(ceil_div(w.width.count, w.table.pixels_m));
-  const double pixels = pairs ? 2 * w.cols : w.cols / to_row;
-  const double tiles = w.units * w.slices * (pairs ? std::max(1.0, w.rows / 2) : w.rows * to_row);
-  const double vectors = w.vectors(w.outputs), panels = number(static_cast<Index>(vectors) / 2);
-  const double single = vectors - 2 * panels;
-  const double cycles = panels * std::max(pixels, 4.0) + single * std::max((pixels + 1) / 2, 4.0);
-  const bool clips = clips_columns(p);
-  const double sum = w.channels * w.taps * w.in_depth * w.in_height * (clips ? w.in_width : 1.0);
-  const double passes = clips ? number(w.width.taps) : 1.0;
-  // Products of a kernel row follow each other where its elements do.
-  const bool adjoin = p.dilation[2] == 1 && !p.transposed && !clips;
-  const double runs =
-      w.taps * w.in_depth * w.in_height / (adjoin ? number(larger(1, w.width.taps)) : 1.0);
+  if (!suits_pixels(w)) return kUnsuited;
+  const PixelSteps steps(w);
   // Turned inputs; those that only strides pick come one by one.
-  const bool picks = p.kernel.product() == 1;
-  const double turned =
-      picks ? w.pixels() : number(w.depth.taps) * w.in_depth * w.slices * number(p.in[1] * p.in[2]);
   double turning = w.vectors(w.channels) * (in_place ? 0.6 * w.lanes() : 1.8);
-  if (picks && p.stride[2] > 1) turning += 0.7 * w.channels;
+  if (steps.picks && p.stride[2] > 1) turning += 0.7 * w.channels;
   // Outputs of a phase are stored one by one.
   const double storing = p.transposed && p.stride[2] > 1 ? 2.5 * w.lanes() : 7.4;
   const double slowed = in_place ? 1.15 : 1.04;  // planes that lie pages apart
-  return tiles * (sum * slowed * cycles + (0.2 * sums * passes + 5 * runs) * (panels + single)) +
-         w.units * (turned * turning + w.pixels() * vectors * storing);
+  return steps.tiles * (steps.sum * slowed * steps.cycles +
+                        (0.2 * steps.sums + 5 * steps.runs) * steps.panels) +
+         w.units * (steps.positions * turning + w.pixels() * w.vectors(w.outputs) * storing);
+}
+
+// The same, channels-last: inputs are copied with their padding, outputs stored as they are.
+double last_pixels_cost(const Work& w) {
+  if (!suits_pixels(w)) return kUnsuited;
+  const PixelSteps steps(w);
+  return steps.tiles * (steps.sum * 1.19 * steps.cycles +
+                        (0.55 * steps.sums + 3 * steps.runs + 15) * steps.panels) +
+         w.units * (steps.positions * (11 * w.vectors(w.channels) + 0.2) +
+                    2 * w.pixels() * w.vectors(w.outputs));
+}
+
+// conv_channels_last.inl: tiles of pixels by even panels of output channels; kernel elements that
+// lie on padding for a whole tile are skipped.
+double last_direct_cost(const Work& w) {
+  const Index pixels = w.table.channels_last_m;
+  const Index vectors = ceil_div(w.p.group_out(), w.table.width);
+  const Index panels = ceil_div(vectors, larger(1, w.table.channels_last_n / w.table.width));
+  double cycles = 0;
+  for (Index i = 0; i < panels; ++i) {
+    const Index v = vectors * (i + 1) / panels - vectors * i / panels;
+    cycles += std::max(0.5 * number(pixels * v), 4.0);
+  }
+  const double tiles = w.units * number(ceil_div(static_cast<Index>(w.pixels()), pixels));
+  const double met = w.taps * w.in_depth * w.in_height * std::min(1.0, w.in_width + 5 / w.cols);
+  // A panel's weights that leave the second-level cache between two tiles.
+  constexpr double kSecondLevel = 1e6;  // bytes
+  const double panel = w.channels * w.taps * w.lanes() * number(ceil_div(vectors, panels)) *
+                       number(element_size(w.p.dtype));
+  const double streams = panel > kSecondLevel ? 0.08 * number(vectors) : 0.0;
+  return tiles * (met * (w.channels * (1.12 * cycles + streams) + 40 * number(panels)) +
+                  260 * number(panels));
 }
 
 }  // namespace
@@ -176,6 +229,15 @@ DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_w
   cost.direct += (packs ? 3.6 : 0.2) * weights;
   cost.im2col += (packs ? 3.2 : 0.9) * weights;
   cost.pixels += (p.transposed ? 7.0 : packs ? 2.5 : 0.6) * weights;
+  return cost;
+}
+
+ChannelsLastCost channels_last_cost(const ConvProblem& p, const DTypeTable& table,
+                                    bool keeps_weights) {
+  const Work w(p, table);
+  ChannelsLastCost cost{last_direct_cost(w), last_pixels_cost(w)};
+  // Its blocks of rows pack the weights anew.
+  if (!keeps_weights) cost.pixels += 8 * number(p.out_channels) * w.channels * w.taps;
   return cost;
 }
 

@@ -14,6 +14,13 @@ inline constexpr double kUnsuited = 1e300;
 
 DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights);
 
+// The same for arrays that are both channels-last.
+struct ChannelsLastCost {
+  double direct, pixels;
+};
+ChannelsLastCost channels_last_cost(const ConvProblem& p, const DTypeTable& table,
+                                    bool keeps_weights);
+
 // The same for the kernels that know nothing but strided transposed convolution.
 struct TransposedCost {
   double planar, pixels;

@@ -162,11 +162,12 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   return turned < along;
 }
 
-// Channels-last, where a group's channels fill no vector: vectors along pixels would gather every
-// element from another cache line.
-bool narrow_groups_last(const ConvProblem& p) {
-  constexpr Index kLeastOutputs = 4;
-  return p.groups > 1 && p.x.channel == 1 && p.y.channel == 1 && p.group_out() >= kLeastOutputs;
+constexpr Index kLeastOutputs = 4;
+
+// Arrays whose elements along a row all lie in other cache lines.
+bool channels_last(const ConvProblem& p) {
+  return p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1 &&
+         p.group_out() >= kLeastOutputs;
 }
 
 // The families of an algorithm, most specialised first.
@@ -181,9 +182,14 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
     why = "few pixels share the weights: vectors along the sum, weights read once where they lie";
     return Family::few_pixels;
   }
-  if (can(Family::direct_channels_last) && p.group_out() >= 4 &&
+  if (can(Family::direct_channels_last) && p.group_out() >= kLeastOutputs &&
       (p.groups == 1 || p.group_out() >= table.width)) {
-    why = "channels-last: inputs are broadcast where they lie, vectors along the output channels";
+    const ChannelsLastCost cost = channels_last_cost(p, table, keeps_weights);
+    if (cost.pixels < cost.direct) {
+      why = "channels-last, fewest cycles by estimate: inputs are copied, tiles of many pixels";
+      return Family::direct_pixels;
+    }
+    why = "channels-last, fewest cycles by estimate: inputs are broadcast where they lie";
     return Family::direct_channels_last;
   }
   if (can(Family::depthwise_turned) && suits_turned(p, table)) {
@@ -194,7 +200,7 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
     why = "few channels per group: vectors along rows where they lie, shared by output rows";
     return Family::rows_in_place;
   }
-  if (narrow_groups_last(p) && table.width > 1) {
+  if (channels_last(p) && p.groups > 1 && table.width > 1) {
     why = "narrow groups, channels-last: copied where pixels adjoin, stored as they are";
     return Family::direct_pixels;
   }
@@ -264,7 +270,7 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
   }
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
   const bool strided = p.transposed && p.stride[1] * p.stride[2] > 1;
-  if (!strided && !narrow_groups_last(p) &&
+  if (!strided && !channels_last(p) &&
       (direct == Family::direct_planar || direct == Family::direct_pixels)) {
     const DenseCost cost = dense_cost(p, table, keeps_weights);
     if (cost.im2col < (direct == Family::direct_planar ? cost.direct : cost.pixels)) {
@@ -272,12 +278,8 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
       return Family::im2col_planar;
     }
   }
-  constexpr Index kFewChannels = 12;
-  if (direct == Family::direct_channels_last && p.group_in() < kFewChannels) {
-    if (table.width > 1) {
-      why = "few input channels, channels-last: products of a kernel row follow each other";
-      return Family::direct_pixels;
-    }
+  if (direct == Family::direct_channels_last && table.width == 1 && p.group_in() < 8 &&
+      p.kernel.product() > 1) {
     why = "few input channels, channels-last: unfolded so that the innermost loop is long";
     return Family::im2col_channels_last;
   }
