@@ -1,11 +1,13 @@
 """One build of the package for all tests that need one: distributions, objects, C++ kernel tests.
 
-``FASTCONV_PACKAGE_DIR`` names a directory that keeps the build between runs.
+``FASTCONV_PACKAGE_DIR`` names a directory that keeps the build between runs, and that several test
+processes share: the first builds, the others wait.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import functools
 import os
 import shutil
@@ -67,8 +69,10 @@ def build_package() -> Package:
     if not kept:
         atexit.register(shutil.rmtree, out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    for kind, pattern in (("sdist", "*.tar.gz"), ("wheel", "*.whl")):
-        if not list(out.glob(pattern)):
-            run([sys.executable, "-c", _BUILD, kind, out, out / "build"], cwd=ROOT)
+    with (out / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for kind, pattern in (("sdist", "*.tar.gz"), ("wheel", "*.whl")):
+            if not list(out.glob(pattern)):
+                run([sys.executable, "-c", _BUILD, kind, out, out / "build"], cwd=ROOT)
     (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
     return Package(wheel, sdist, out / "build")
