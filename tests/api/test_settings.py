@@ -46,7 +46,7 @@ def test_number_of_threads_outside_the_range(count: int) -> None:
         fc.set_num_threads(count << 64 | 1 << 64)
 
 
-@pytest.mark.parametrize("count", [True, 1.0, "2", (1,), np.array([1, 2]), object()], ids=str)
+@pytest.mark.parametrize("count", [True, 1.0, "2", (1,), np.array([1, 2]), ...], ids=str)
 def test_number_of_threads_of_another_type(count: Any) -> None:
     before = fc.get_num_threads()
     with pytest.raises(fc.ArgumentTypeError, match=r"count is .* must be an int"):

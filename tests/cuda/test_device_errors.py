@@ -79,7 +79,7 @@ def test_a_device_array_mixed_in(gpu: Posing) -> None:
         fc.conv2d(X, gpu.to(WEIGHT))
 
 
-@pytest.mark.parametrize("thing", [None, 3, "w", [[1.0]], object()], ids=repr)
+@pytest.mark.parametrize("thing", [None, 3, "w", [[1.0]], ...], ids=repr)
 def test_no_arrays(gpu: Posing, thing: Any) -> None:
     with pytest.raises(fc.ArgumentTypeError, match=r"^weight is a"):
         fc.conv2d(gpu.to(X), thing)
