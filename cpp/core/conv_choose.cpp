@@ -162,6 +162,7 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   return turned < along;
 }
 
+// Output channels of a group below which vectors of them are almost empty.
 constexpr Index kLeastOutputs = 4;
 
 // Arrays whose elements along a row all lie in other cache lines.
