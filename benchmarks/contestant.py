@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastconv._plan import MemoryFormat
+
 from .problem import Arrays, Problem
 
 
@@ -23,6 +25,8 @@ class Settings:
         precision: Level that fastconv is asked for. At "medium" peers that have bfloat16
             arithmetic use it, at "high" all compute in float32.
         isa: Instruction set that fastconv is held to, where one was forced.
+        memory_format: Layout of fastconv's arrays, "contiguous" (NCHW) or "channels_last"; peers
+            keep theirs.
     """
 
     threads: int
@@ -30,6 +34,7 @@ class Settings:
     algorithm: str = "auto"
     precision: str = "highest"
     isa: str | None = None
+    memory_format: MemoryFormat = "contiguous"
 
     def of(self, problem: Problem) -> Settings:
         """Return the settings of one problem: levels of precision concern products."""

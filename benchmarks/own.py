@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import fastconv
 
 from .contestant import DeclinedError, Prepared, Settings
@@ -19,6 +22,23 @@ def _options(problem: Problem, settings: Settings) -> dict[str, Any]:
     if problem.has_plan and settings.algorithm != "auto":
         options["algorithm"] = settings.algorithm
     return options
+
+
+def _laid_out(problem: Problem, arrays: Arrays, settings: Settings) -> Arrays:
+    """Input and gradient in the run's layout; columns and images have but one."""
+    columns = problem.is_filter or problem.op in ("fold", "unfold")
+    if settings.memory_format == "contiguous" or columns or arrays.x.ndim == problem.rank:
+        return arrays
+
+    def turned(array: NDArray[Any] | None) -> NDArray[Any] | None:
+        if array is None:
+            return None
+        axis = array.ndim - problem.rank - 1
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, axis, -1)), -1, axis)
+
+    x = turned(arrays.x)
+    assert x is not None
+    return arrays._replace(x=x, grad=turned(arrays.grad))
 
 
 def _gradient(problem: Problem, arrays: Arrays, options: dict[str, Any]) -> Callable[[], Any]:
@@ -41,6 +61,7 @@ class Fastconv:
         """Bind the arguments; a forced algorithm that cannot do the problem declines."""
         fastconv.set_num_threads(settings.threads)
         options = _options(problem, settings)
+        arrays = _laid_out(problem, arrays, settings)
         if problem.gradient:
             return Prepared(_gradient(problem, arrays, options))
         function = getattr(fastconv, problem.op)
@@ -76,10 +97,11 @@ class FastconvPlan:
                 problem.x_shape,
                 arrays.weight,
                 arrays.bias,
+                memory_format=settings.memory_format,
                 **_options(problem, settings),
             )
         except fastconv.UnsupportedError as error:
             raise DeclinedError(str(error)) from error
-        x = arrays.x
+        x = _laid_out(problem, arrays, settings).x
         out = planned(x)  # large results begin at a cache line
         return Prepared(lambda: planned(x, out))

@@ -54,7 +54,7 @@ def draw(run: Run, path: Path) -> None:
     )[:, 0]
     figure.suptitle(
         f"fastconv {run.versions.get('fastconv', '')} on {run.cpu}, threads: {run.threads}, "
-        f"{run.dtype}, precision {run.precision}, {run.isa}, {run.date[:10]}",
+        f"{run.dtype}, precision {run.precision}, {run.isa}, {run.memory_format}, {run.date[:10]}",
         fontsize=13,
     )
     means, roofline = head.subplots(1, 2, width_ratios=[1.25, 1])

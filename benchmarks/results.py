@@ -112,6 +112,7 @@ class Run:
     precision: str = "highest"
     held: dict[str, str] = field(default_factory=dict)
     device: str = "cpu"
+    memory_format: str = "contiguous"
     layers: list[LayerResult] = field(default_factory=list)
     interrupted: bool = False
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import fastconv
 from fastconv import _core
 from fastconv._conv import Algorithm, Precision
+from fastconv._plan import MemoryFormat
 
 from . import machine
 from .contestant import Contestant, Settings
@@ -45,6 +46,7 @@ def _plan(problem: Problem, settings: Settings, device: str = "cpu") -> str:
         dtype=settings.dtype,
         algorithm=cast(Algorithm, settings.algorithm),
         precision=cast(Precision, settings.precision),
+        memory_format=settings.memory_format,
         device=device,
         **problem.options,
     ).kernel
@@ -87,6 +89,7 @@ def measure(
     observer: Observer,
     networks: bool = False,
     device: str = "cpu",
+    memory_format: MemoryFormat = "contiguous",
 ) -> Run:
     """Measure the machine's ceilings, then the layers.
 
@@ -104,6 +107,7 @@ def measure(
         observer: Told about progress.
         device: "cpu", or "cuda" for PyTorch's current GPU.
         networks: Whether the layers are whole networks.
+        memory_format: Layout of fastconv's arrays.
     """
     own, judge, efforts = _NETWORKS if networks else _LAYERS
     contestants = [*own(), *peers]
@@ -130,12 +134,13 @@ def measure(
         precision=precision,
         held=held,
         device=device,
+        memory_format=memory_format,
     )
     try:
         run.layers += measure_layers(
             layers,
             contestants,
-            Settings(threads, dtype, algorithm, precision, isa if held else None),
+            Settings(threads, dtype, algorithm, precision, isa if held else None, memory_format),
             efforts[quick],
             observer,
             reference=fastconv.reference,

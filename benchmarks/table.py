@@ -191,7 +191,8 @@ def print_run(run: Run, console: Console) -> None:
         console.print(_summary_table(run))
     threads = "thread" if run.threads == 1 else "threads"
     console.print(
-        f"{run.cpu}, {run.threads} {threads}, {run.dtype}, precision {run.precision}, {run.isa}; "
+        f"{run.cpu}, {run.threads} {threads}, {run.dtype}, precision {run.precision}, {run.isa}, "
+        f"fastconv's arrays {run.memory_format}; "
         f"measured ceilings: {_ceilings_text(run)}. "
         "Times are medians; a ratio is the peer's time over fastconv's.",
         highlight=False,

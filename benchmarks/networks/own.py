@@ -51,5 +51,5 @@ class Compiled:
             raise DeclinedError("a compiled network does not train")
         fastconv.set_num_threads(settings.threads)
         with fastconv.precision(settings.precision):
-            compiled = nn.compile(arrays.net, problem.x_shape)
+            compiled = nn.compile(arrays.net, problem.x_shape, memory_format=settings.memory_format)
         return Prepared(lambda: compiled(arrays.x))

@@ -156,6 +156,22 @@ def test_bench_runs_patterns_in_double_precision_with_a_peer(tmp_path):
         assert layer["measurements"]["torch"]["seconds"] > 0
 
 
+def test_bench_measures_channels_last_arrays(tmp_path):
+    json_file = tmp_path / "run.json"
+    result = invoke(
+        *("bench", "--suite", "micro", "--suite", "gradients", "--layer", "*conv2d*"),
+        *("--layer", "max_3x3*", "--peer", "none", "--quick"),
+        *("--memory-format", "channels_last"),
+        *("--json", json_file, "--png", tmp_path / "run.png"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "fastconv's arrays channels_last" in " ".join(result.output.split())
+    data = json.loads(json_file.read_text())
+    assert data["memory_format"] == "channels_last"
+    assert all(layer["measurements"]["fastconv"]["seconds"] > 0 for layer in data["layers"])
+    assert any("channels-last" in layer["plan"] for layer in data["layers"])
+
+
 def test_bench_draws_layers_at_random(tmp_path):
     json_file = tmp_path / "run.json"
     asked = ("bench", "--random", "60", "--seed", "4", "--layer", "pooling*")

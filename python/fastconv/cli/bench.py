@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import fastconv
+from fastconv._plan import MemoryFormat
 from fastconv.cli._console import report_console
 from fastconv.cli._machine import active_isa, forced_isa
 from fastconv.cli._progress import watch
@@ -23,6 +24,7 @@ fastconv bench --precision high                      float32 at another level
 fastconv bench --network resnet50                    inference and a training step
 fastconv bench --random 200 --seed 1                 layers of no network, drawn at random
 fastconv bench --isa avx2                            peers are held to AVX2 too
+fastconv bench --memory-format channels_last         fastconv's arrays in the other layout
 fastconv bench --device cuda                         on a GPU, against cuDNN and CuPy
 
 Ctrl-C ends the run after the layer that is being measured and reports what there is.
@@ -66,6 +68,13 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
 )
 @click.option("--isa", help="Instruction set forced on fastconv.")
 @click.option(
+    "--memory-format",
+    type=click.Choice(["contiguous", "channels_last"]),
+    default="contiguous",
+    show_default=True,
+    help="Layout of fastconv's arrays; peers keep their best.",
+)
+@click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
@@ -102,6 +111,7 @@ def bench(
     dtype: str,
     precision: str | None,
     isa: str | None,
+    memory_format: MemoryFormat,
     quick: bool,
     device: str,
     json_file: Path,
@@ -156,6 +166,7 @@ def bench(
             observer=observer,
             networks=bool(networks),
             device=device,
+            memory_format=memory_format,
         )
     print_run(run, report_console())
     if not no_files and run.layers:
