@@ -4,8 +4,8 @@
 // Outputs form one grid per phase (one phase for a convolution, stride^axes for a transposed one).
 // A task is one block of rows x columns at one depth of one phase (or one block of its pixels), for
 // one image, one group and one share of the group's output channels. Shares vary fastest, so that
-// neighbouring tasks of a thread read the same input; then, channels-last, groups, which share cache
-// lines.
+// neighbouring tasks of a thread read the same input; then, channels-last, groups, which share
+// cache lines.
 #pragma once
 
 #include <fastconv/plan.h>
