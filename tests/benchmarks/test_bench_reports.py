@@ -232,6 +232,32 @@ def test_picture_is_written_for_any_set_of_peers(tmp_path, peers, suites):
     assert pixels.std() > 0.05
 
 
+def labels_of(run, path, monkeypatch):
+    """Labels of the picture's vertical axes."""
+    pytest.importorskip("matplotlib")
+    from fastconv.benchmarks import pictures
+
+    figures = []
+    make = pictures.Figure
+    monkeypatch.setattr(pictures, "Figure", lambda **k: figures.append(make(**k)) or figures[-1])
+    pictures.draw(run, path)
+    return {axis.get_ylabel() for axis in figures[0].get_axes() if axis.get_ylabel()}
+
+
+@pytest.mark.parametrize("wrong", [1, 2])
+def test_few_wrong_answers_do_not_change_the_unit_of_the_picture(tmp_path, wrong, monkeypatch):
+    """The roofline is absolute; bars are relative, for the layers that PyTorch got right."""
+    run = make_run(select(["lenet", "alexnet", "pooling"]))
+    for result in run.layers[:wrong]:
+        result.measurements["torch"] = Measurement(wrong="off by a mile")
+    labels = labels_of(run, tmp_path / "run.png", monkeypatch)
+    assert labels == {"speed, PyTorch = 1", "GFLOP/s"}
+    for result in run.layers[: len(run.layers) // 2]:
+        result.measurements["torch"] = Measurement(wrong="off by a mile")
+    labels = labels_of(run, tmp_path / "run.png", monkeypatch)
+    assert labels == {"speed, ONNX Runtime = 1", "GFLOP/s"}
+
+
 def test_picture_needs_a_timed_layer_only(tmp_path):
     pytest.importorskip("matplotlib")
     from fastconv.benchmarks.pictures import draw
