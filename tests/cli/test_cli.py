@@ -1,3 +1,4 @@
+import io
 import json
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 import fastconv
 from fastconv.cli import cli
+from fastconv.cli._progress import watch
 
 
 def invoke(*arguments):
@@ -224,6 +226,23 @@ def test_check_finds_a_broken_kernel(monkeypatch):
     result = invoke("check", "--isa", "scalar", "--failures")
     assert result.exit_code == 1
     assert "max 3x3 stride 2 (max_pool2d, auto, planar) on scalar float32" in result.stdout
+
+
+def test_ctrl_c_while_a_line_is_written(monkeypatch, capfd):
+    class Interrupted(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, data):
+            signal.raise_signal(signal.SIGINT)
+            return len(data)
+
+    stream = io.TextIOWrapper(io.BufferedWriter(Interrupted()), encoding="utf-8")
+    with watch(2) as observer, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", stream)
+        print("[1/2] a layer", file=sys.stderr, flush=True)
+    assert observer.stopped()
+    assert "finishing this layer" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as on POSIX systems")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+_STDERR = 2
 
 
 class Watcher:
@@ -63,7 +66,9 @@ class Watcher:
         if self._stopped:
             raise KeyboardInterrupt
         self._stopped = True
-        self._console.print("finishing this layer; press Ctrl-C again to end at once")
+        # The signal may have come while a line is written, and neither streams nor the console can
+        # be entered twice.
+        os.write(_STDERR, b"\nfinishing this layer; press Ctrl-C again to end at once\n")
 
 
 @contextmanager
