@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from fastconv._layout import channels_last
 
 from .problem import Arrays, Problem, call, geometry, make_arrays
 from .suites import read_layers
@@ -55,11 +54,6 @@ class CheckRow:
 def check_problems() -> list[Problem]:
     """Return the built-in list of problems."""
     return [layer.problem for layer in read_layers("check.toml")]
-
-
-def channels_last(x: NDArray[Any]) -> NDArray[Any]:
-    """Return the same (N, C, *spatial) values with the channels innermost in memory."""
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
 
 
 def rows(problem: Problem) -> Iterator[CheckRow]:

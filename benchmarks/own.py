@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import fastconv
+from fastconv._layout import channels_last
 
 from .contestant import DeclinedError, Prepared, Settings
 from .problem import Arrays, Problem, call
@@ -27,18 +25,11 @@ def _options(problem: Problem, settings: Settings) -> dict[str, Any]:
 def _laid_out(problem: Problem, arrays: Arrays, settings: Settings) -> Arrays:
     """Input and gradient in the run's layout; columns and images have but one."""
     columns = problem.is_filter or problem.op in ("fold", "unfold")
-    if settings.memory_format == "contiguous" or columns or arrays.x.ndim == problem.rank:
+    if settings.memory_format == "contiguous" or columns:
         return arrays
-
-    def turned(array: NDArray[Any] | None) -> NDArray[Any] | None:
-        if array is None:
-            return None
-        axis = array.ndim - problem.rank - 1
-        return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, axis, -1)), -1, axis)
-
-    x = turned(arrays.x)
-    assert x is not None
-    return arrays._replace(x=x, grad=turned(arrays.grad))
+    axis = arrays.x.ndim - problem.rank - 1
+    grad = None if arrays.grad is None else channels_last(arrays.grad, axis)
+    return arrays._replace(x=channels_last(arrays.x, axis), grad=grad)
 
 
 def _gradient(problem: Problem, arrays: Arrays, options: dict[str, Any]) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""Puts this folder on the import path, for the list of problems in cases.py."""
+"""Puts this folder on the import path, for the list of problems in cases.py; orders the tests."""
 
 import pytest
 from hypothesis import settings

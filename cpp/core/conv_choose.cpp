@@ -39,6 +39,11 @@ bool adds_arrays(Family family) {
   }
 }
 
+// Arrays of which each element along a row lies in another cache line.
+bool channels_last(const ConvProblem& p) {
+  return p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1;
+}
+
 // Elements of the planes of one vector of channels.
 constexpr Index kMostTurned = 1 << 16;
 
@@ -56,7 +61,7 @@ bool adjoining(const Strides& s, const Axes& size) {
 
 const char* declines(const ConvProblem& p, Family family, const DTypeTable& table) {
   const bool zeros = p.boundary == Boundary::fill && p.fill_value == 0.0;
-  const bool last = p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1;
+  const bool last = channels_last(p);
   if (is_narrow(p.dtype) && table.conv[static_cast<int>(family)].run == nullptr) {
     return "it has no kernel for 16-bit arrays as they are";
   }
@@ -165,10 +170,8 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
 // Output channels of a group below which vectors of them are almost empty.
 constexpr Index kLeastOutputs = 4;
 
-// Arrays whose elements along a row all lie in other cache lines.
-bool channels_last(const ConvProblem& p) {
-  return p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1 &&
-         p.group_out() >= kLeastOutputs;
+bool suits_channels_last(const ConvProblem& p) {
+  return channels_last(p) && p.group_out() >= kLeastOutputs;
 }
 
 // The families of an algorithm, most specialised first.
@@ -183,7 +186,7 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
     why = "few pixels share the weights: vectors along the sum, weights read once where they lie";
     return Family::few_pixels;
   }
-  if (can(Family::direct_channels_last) && p.group_out() >= kLeastOutputs &&
+  if (can(Family::direct_channels_last) && suits_channels_last(p) &&
       (p.groups == 1 || p.group_out() >= table.width)) {
     const ChannelsLastCost cost = channels_last_cost(p, table, keeps_weights);
     if (cost.pixels < cost.direct) {
@@ -201,7 +204,7 @@ Family pick_direct(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
     why = "few channels per group: vectors along rows where they lie, shared by output rows";
     return Family::rows_in_place;
   }
-  if (channels_last(p) && p.groups > 1 && table.width > 1) {
+  if (suits_channels_last(p) && p.groups > 1 && table.width > 1) {
     why = "narrow groups, channels-last: copied where pixels adjoin, stored as they are";
     return Family::direct_pixels;
   }
@@ -271,7 +274,7 @@ Family pick(const ConvProblem& p, Algorithm algorithm, const DTypeTable& table, 
   }
   if (winograd_suits(p, table, keeps_weights)) return pick_winograd(p, table, keeps_weights, why);
   const bool strided = p.transposed && p.stride[1] * p.stride[2] > 1;
-  if (!strided && !channels_last(p) &&
+  if (!strided && !suits_channels_last(p) &&
       (direct == Family::direct_planar || direct == Family::direct_pixels)) {
     const DenseCost cost = dense_cost(p, table, keeps_weights);
     if (cost.im2col < (direct == Family::direct_planar ? cost.direct : cost.pixels)) {

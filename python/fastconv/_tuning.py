@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastconv import _core, _tuned_files
 from fastconv._conv import Activation, Algorithm, PaddingLike, PerAxis, Precision
 from fastconv._device._registry import library_of
+from fastconv._layout import channels_last
 from fastconv._plan import MemoryFormat, _arguments
 from fastconv.errors import OptionError, UnsupportedError
 
@@ -151,8 +152,7 @@ def tune_arguments(
     _core.explain_conv(*arguments)  # says what is wrong before an input is made
     x = np.random.default_rng(0).standard_normal(x_shape, np.float32).astype(weight.dtype)
     if memory_format == "channels_last":
-        channels = 0 if len(x_shape) == len(weight.shape) - 1 else 1
-        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, channels, -1)), -1, channels)
+        x = channels_last(x, 0 if len(x_shape) == len(weight.shape) - 1 else 1)
     files: list[Path] = []
     ranked = []
     for planned in (False, True):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv.benchmarks.check import channels_last, check, check_problems
+from fastconv._layout import channels_last
+from fastconv.benchmarks.check import check, check_problems
 from fastconv.benchmarks.problem import Problem, make_arrays
 
 PROBLEMS = [

@@ -5,7 +5,8 @@ import pytest
 
 import fastconv
 from fastconv.benchmarks.contestant import DeclinedError, Prepared, Settings
-from fastconv.benchmarks.problem import Problem, call
+from fastconv.benchmarks.own import Fastconv, FastconvPlan
+from fastconv.benchmarks.problem import Problem, call, make_arrays
 from fastconv.benchmarks.runner import measure_layers
 from fastconv.benchmarks.suites import Layer
 from fastconv.benchmarks.timing import Effort, race
@@ -133,3 +134,20 @@ def test_very_slow_calls_are_made_twice_at_least_and_not_often():
     timing = race({"slow": slow}, Effort(seconds=0.05, rounds=10, limit=0.05))["slow"]
     assert timing.calls == 2
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("contestant", "gradient"), [(Fastconv, ""), (Fastconv, "x"), (FastconvPlan, "")]
+)
+@pytest.mark.parametrize("shape", [(2, 3, 8, 9), (3, 8, 9)])
+def test_arrays_have_the_layout_of_the_run(contestant, gradient, shape):
+    """Results have the layout of the input, so they tell what the kernel got."""
+    problem = Problem("layout", "conv2d", shape, (4, 3, 3, 3), gradient=gradient)
+    arrays = make_arrays(problem, "float32")
+    results = []
+    for layout in ("contiguous", "channels_last"):
+        settings = Settings(threads=1, memory_format=layout)
+        results.append(contestant().prepare(problem, arrays, settings).run())
+    fastconv.set_num_threads(None)
+    assert [y.strides[-3] == y.itemsize for y in results] == [False, True]
+    np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)

@@ -174,6 +174,12 @@ def test_bench_measures_channels_last_arrays(tmp_path):
     assert any("channels-last" in layer["plan"] for layer in data["layers"])
 
 
+def test_channels_last_is_for_the_cpu():
+    result = invoke("bench", "--device", "cuda", "--memory-format", "channels_last")
+    assert result.exit_code == 2
+    assert "--memory-format: is for the CPU" in result.output
+
+
 def test_bench_draws_layers_at_random(tmp_path):
     json_file = tmp_path / "run.json"
     asked = ("bench", "--random", "60", "--seed", "4", "--layer", "pooling*")

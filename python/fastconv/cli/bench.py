@@ -133,6 +133,8 @@ def bench(
             chosen = _select(suites, networks, layers, quick)
         else:
             chosen = _draw_layers(random_count, seed, suites, networks, layers)
+        if device == "cuda" and memory_format != "contiguous":
+            raise click.BadParameter("is for the CPU", param_hint="--memory-format")
         if device == "cuda":
             found, missing = _gpu_peers(networks)(peers)
         else:

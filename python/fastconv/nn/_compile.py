@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._arguments import choice, shape
+from fastconv._layout import channels_last
 from fastconv._plan import MemoryFormat
 from fastconv.errors import DTypeError, OptionError
 from fastconv.nn._activation import Dropout, Identity, kernel_activation
@@ -113,7 +114,7 @@ class CompiledNetwork:
                 "with astype"
             )
         if self._channels_last and x.ndim > 2:
-            x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+            x = channels_last(x)
         program = self._program(x.shape)
         if program is None:
             y = run(self._steps, x)
