@@ -3,7 +3,8 @@
 // errors over 900 layers with AVX-512 and 400 with AVX2, drawn at random: 1-D to 3-D, strides,
 // dilation, groups, few and many channels; some were moved within their uncertainty until layers of
 // the benchmark's suites kept their fastest family. The family with the least estimate then takes,
-// on average, 1.02 to 1.06 times as long as the fastest. The two estimates for channels-last come
+// on average, 1.02 to 1.06 times as long as the fastest; those for pointwise layers that read whole
+// rows come from 919 and 260 layers of their own. The two estimates for channels-last come
 // from 615 and 188 layers: 1.02 to 1.03 times, where either family alone takes 1.06 to 1.13.
 #include "core/choose_dense.h"
 
@@ -98,34 +99,78 @@ double direct_cost(const Work& w) {
          packed_rows * (26 + pitch * element) + 0.5 * w.stored();
 }
 
+// What pointwise layers that read whole rows move through the caches.
+struct PointwiseTraffic {
+  static constexpr double kLine = 64;
+  double tiles;                      // of pixels
+  double input_lines, output_lines;  // beyond what caches hold from one run to the next
+  bool floods;                       // an output that falls out of the last cache plane by plane
+
+  explicit PointwiseTraffic(const Work& w)
+      : tiles(w.units * w.vectors(w.cols) * w.lanes() / number(w.table.planar_n)) {
+    constexpr double kCached = 2 << 20, kLastCache = 48 << 20;
+    const double size = number(element_size(w.p.dtype));
+    const double output = w.stored() * size;
+    input_lines = std::max(0.0, w.units * w.channels * w.pixels() * size - kCached) / kLine;
+    output_lines = std::max(0.0, output - kCached) / kLine;
+    floods = output > kLastCache;
+  }
+};
+
+// The part of a tile's input, some lines of each plane, that finds its set of the first-level cache
+// full: planes a power of two apart share few sets.
+double crowded_out(Index planes, Index plane_bytes, Index tile_bytes) {
+  constexpr Index kLine = 64, kSets = 64, kWays = 12;
+  const Index lines = tile_bytes / kLine + 1;
+  Index held[kSets] = {}, lost = 0;
+  for (Index c = 0; c < planes; ++c) {
+    for (Index l = 0; l < lines; ++l) lost += ++held[(c * plane_bytes / kLine + l) % kSets] > kWays;
+  }
+  return number(lost) / number(planes * lines);
+}
+
 // The same for a pointwise layer in place: it adds to its outputs once for each block of channels.
 double in_place_cost(const Work& w) {
-  constexpr Index kFirstLevel = 48 << 10, kCached = Index{2} << 20;  // bytes
+  constexpr Index kStreamed = 128;  // longer sums do not write plane by plane
   const ConvProblem& p = w.p;
+  const PointwiseTraffic moved(w);
   const TileSteps steps(p.group_out(), w.table, 1.75);
-  const double tiles = w.units * w.vectors(w.cols) * w.lanes() / number(w.table.planar_n);
-  // The channels of a tile of pixels, where they leave the first-level cache between two tiles of
-  // output channels.
-  const Index size = element_size(p.dtype);
-  const double reading = p.group_in() * w.table.planar_n * size > kFirstLevel ? 1.6 : 0.0;
-  const Index input = p.batch * p.in_channels * p.in.product() * size;
-  return tiles * (w.channels * (1.05 * steps.cycles + reading * steps.tiles) +
-                  0.19 * w.tile * steps.tiles) +
-         number(larger(0, input - kCached)) / 64 * 8.2 + 3 * w.stored() / w.lanes();
+  const Index size = element_size(p.dtype), tile_bytes = w.table.planar_n * size;
+  const Index depth = panel_depth(larger(1, p.group_in()), tile_bytes);
+  const Index blocks = ceil_div(p.group_in(), depth);
+  const double again =
+      (blocks > 1 ? 0.8 : 0.0) + 2.2 * crowded_out(depth, p.x.channel * size, tile_bytes);
+  return moved.tiles * (w.channels * (steps.cycles + again * steps.tiles) +
+                        4 * w.tile / w.lanes() * steps.tiles * number(blocks)) +
+         5.3 * moved.input_lines + 2.6 * moved.output_lines +
+         (moved.floods && p.group_in() > kStreamed ? 23 * w.stored() / w.lanes() : 0.0);
 }
 
 // conv_im2col_planar.inl.
-double im2col_cost(const Work& w, bool in_place) {
+double im2col_cost(const Work& w) {
   const TileSteps steps(w.p.group_out(), w.table, 1.0);
   const double tiles = w.units * w.vectors(w.pixels()) * w.lanes() / number(w.table.planar_n);
   const double unfolded = w.units * w.channels * w.taps;
   const bool gathers = w.p.stride[2] > 1 && !w.p.transposed;
-  const double element = gathers ? 0.82 : in_place ? 0.46 : 5.0 / w.lanes();
-  const double copying =
-      unfolded * (w.pixels() * element + (in_place ? 0.0 : w.slices * w.rows * 7));
-  return tiles * (w.channels * w.taps * (in_place ? 1.0 : 0.96) * steps.cycles +
-                  (in_place ? 0.3 : 0.7) * w.tile * steps.tiles) +
+  const double element = gathers ? 0.82 : 5.0 / w.lanes();
+  const double copying = unfolded * (w.pixels() * element + w.slices * w.rows * 7);
+  return tiles * (w.channels * w.taps * 0.96 * steps.cycles + 0.7 * w.tile * steps.tiles) +
          copying + 15 * scattered(w) / w.lanes();
+}
+
+// The same for a pointwise layer, which copies panels one by one.
+double copied_cost(const Work& w) {
+  constexpr Index kFirstLevel = 48 << 10;  // bytes
+  const ConvProblem& p = w.p;
+  const PointwiseTraffic moved(w);
+  const TileSteps steps(p.group_out(), w.table, 1.0);
+  const Index tile_bytes = w.table.planar_n * element_size(p.dtype);
+  const double again = p.group_in() * tile_bytes > kFirstLevel ? 1.1 : 0.0;
+  return moved.tiles * w.channels *
+             (0.9 * steps.cycles + again * steps.tiles +
+              3.8 * number(tile_bytes) / PointwiseTraffic::kLine) +
+         3.5 * moved.input_lines + 6.1 * moved.output_lines +
+         ((moved.floods ? 10.3 : 3.3) * w.stored() + 0.7 * scattered(w)) / w.lanes();
 }
 
 // What conv_direct_pixels.inl does in either layout: tiles of a row's pixels, or of a pair of short
@@ -218,7 +263,7 @@ double last_direct_cost(const Work& w) {
 DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
   const Work w(p, table);
   const bool whole = in_place(p);
-  DenseCost cost{whole ? in_place_cost(w) : direct_cost(w), im2col_cost(w, whole),
+  DenseCost cost{whole ? in_place_cost(w) : direct_cost(w), whole ? copied_cost(w) : im2col_cost(w),
                  pixels_cost(w, whole)};
   if (keeps_weights) return cost;
   // Packing a weight: in a phase of its own, after which it moves from core to core, or in passing;

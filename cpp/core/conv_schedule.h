@@ -76,6 +76,8 @@ PanelCut cut_panels(const ConvProblem& p, const Machine& m, Index units, Index p
                     Index least_blocks, Index most_blocks, double prepare, PanelCut given);
 
 // One function per way of cutting; each fills in all of `plan` but family, isa, threads and reason.
+// Rows of a panel of so many bytes each that stay in the first-level cache together.
+Index panel_depth(Index rows, Index row_bytes);
 void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan);
 void schedule_direct_pixels(const ConvProblem& p, const Machine& m, ConvPlan& plan);
 void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan);

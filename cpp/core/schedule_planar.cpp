@@ -10,14 +10,6 @@ Index blocks_for(Index units, Index length, int threads) {
   return smaller(length, threads);
 }
 
-// What the kernels take for granted of a first-level cache, less a quarter for weights and sums.
-constexpr Index kFirstLevel = 36 << 10;
-
-// Rows of a panel, `width` elements each, that stay in the first-level cache.
-Index panel_depth(const Machine& m, Index rows, Index width) {
-  return even_share(rows, kFirstLevel / (m.element * width));
-}
-
 // Packs the weights of the planar kernels where that pays.
 void pack_planar_weights(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   if (!m.keeps_weights && !packs_weights(p)) return;
@@ -27,14 +19,27 @@ void pack_planar_weights(const ConvProblem& p, const Machine& m, ConvPlan& plan)
 }
 
 // Whether to write few planes at a time: sums so short that storing decides, and more planes, of an
-// output that no cache holds, than prefetching and address translation follow. Measured (AVX-512).
+// output that no cache holds, than prefetching and address translation follow. An input that is
+// read in place is then fetched anew for every eight planes, which pays for very short sums or a
+// very large output. Measured (AVX-512).
 bool stores_decide(const ConvProblem& p, const Machine& m) {
-  constexpr Index kManyPlanes = 96, kShortSum = 128, kLargeOutput = Index{6} << 20;
-  return p.group_out() >= kManyPlanes && p.group_in() * p.kernel.product() <= kShortSum &&
-         p.batch * p.out_channels * p.out.product() * m.element > kLargeOutput;
+  constexpr Index kManyPlanes = 96, kVeryShortSum = 32, kShortSum = 128;
+  constexpr Index kLargeOutput = Index{6} << 20, kVeryLargeOutput = Index{48} << 20;  // bytes
+  const Index sum = p.group_in() * p.kernel.product();
+  const Index output = p.batch * p.out_channels * p.out.product() * m.element;
+  if (p.group_out() < kManyPlanes || sum > kShortSum) return false;
+  const bool streams = !in_place(p) || sum <= kVeryShortSum;
+  return output > (streams ? kLargeOutput : kVeryLargeOutput);
 }
 
+// What the kernels take for granted of a first-level cache, less a quarter for weights and sums.
+constexpr Index kFirstLevel = 36 << 10;
+
 }  // namespace
+
+Index panel_depth(Index rows, Index row_bytes) {
+  return even_share(rows, larger(1, kFirstLevel / row_bytes));
+}
 
 void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   plan.tile_m = m.table.planar_m;
@@ -62,8 +67,8 @@ void schedule_direct_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
   };
   if (plan.reads_in_place) {
     plan.block_rows = 1;
-    plan.block_depth =
-        plan.shared_bytes != 0 ? panel_depth(m, channels, plan.tile_n) : even_share(channels, 768);
+    plan.block_depth = plan.shared_bytes != 0 ? panel_depth(channels, m.element * plan.tile_n)
+                                              : even_share(channels, 768);
     // The block of pixels that all channels' tiles pass over should stay in the cache.
     const Index fits = larger(plan.tile_n * 4, budget / larger(1, channels));
     Index blocks = ceil_div(cols, fits);
@@ -143,7 +148,7 @@ void schedule_im2col_planar(const ConvProblem& p, const Machine& m, ConvPlan& pl
   plan.block_cols = ceil_div(ceil_div(pixels, blocks), m.table.width) * m.table.width;
   plan.tasks[1] = grid_tasks(p, pixel_grid(p, plan.block_cols), plan.channel_parts);
   const Index tables = 2 * (plan.block_depth + 8) * static_cast<Index>(sizeof(Index));
-  const Index panels = ceil_div(plan.block_cols, plan.tile_n);
+  const Index panels = in_place(p) ? 1 : ceil_div(plan.block_cols, plan.tile_n);
   plan.scratch_bytes = static_cast<std::size_t>(
       tables + (plan.block_depth * panels * plan.tile_n + plan.tile_m * plan.tile_n) * m.element +
       1024);

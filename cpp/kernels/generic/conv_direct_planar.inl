@@ -192,6 +192,7 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
   step.w_out = weights.out;
   step.w_plane = weights.in;
   step.x_plane = strip.plane_size;
+  step.ahead_step = p.x.channel * static_cast<Index>(sizeof(T));
 
   for (Index c0 = 0; c0 == 0 || c0 < in_channels; c0 += plan.block_depth) {
     const Index planes = smaller(plan.block_depth, in_channels - c0);
@@ -216,6 +217,7 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
     }
     const T* block = in_place ? x + c0 * p.x.channel + task.cols.lo * p.x.spatial[2] : packed;
 
+    const T* next = nullptr;  // the tile's pixels after those that the step points at
     // Points the step at n vectors of pixels from vector v on.
     bool straight = false;
     const auto take_pixels = [&](Index v, int n) {
@@ -231,19 +233,21 @@ static void direct_planar_task(const ConvJob& job, const GridTask& task, Carver 
         step.run_w = tile_w;
         step.run_x = tile_x;
       }
+      next = in_place && v + n < vectors ? step.x + n * Vt::width : nullptr;
       step.last = static_cast<int>(smaller(positions - at - (n - 1) * Vt::width, Vt::width));
       pieces.build(grid, at, n);
       straight = pieces.straight(n, grid.y_col);
     };
     const auto compute = [&](Index k, int m, int n) {
       if (fetches_ahead) {
-        const T* next = y + k * p.y.channel + pieces.piece[0].at + n * Vt::width;
+        const T* outputs = y + k * p.y.channel + pieces.piece[0].at + n * Vt::width;
         for (int row = 0; row < m; ++row) {
           for (int v = 0; v < n; ++v) {
-            __builtin_prefetch(next + row * p.y.channel + v * Vt::width, 1, 2);
+            __builtin_prefetch(outputs + row * p.y.channel + v * Vt::width, 1, 2);
           }
         }
       }
+      step.ahead = line_ahead(next, (k - task.out_channels.lo) / PlanarShape<T>::m);
       step.w = weights.at(k, m, c0);
       step.w_scale = weights.scale(m);
       const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + first_channel + k,

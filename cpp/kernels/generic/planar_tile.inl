@@ -9,6 +9,11 @@
 // (planar_pack.inl): packing costs as much as the convolution on deep layers at batch 1, and pays
 // from some hundred pixels on.
 //
+// Input that no cache holds is fetched for the next tile of pixels, a line with each step
+// (`ahead`): its planes lie pages apart, which no hardware prefetches, and a burst of requests
+// between two tiles would hold up what the second-level cache delivers to them (measured: slower
+// than none).
+//
 // With 32 registers M x V = 8 x 3 leaves 24 accumulators, 3 inputs and a weight: 24 multiply-adds
 // for 11 loads. With 16 registers 4 x 3: 12 for 7. A single output channel would need a load per
 // multiply-add. It loses where a group has few output channels (see conv_rows.inl).
@@ -27,6 +32,8 @@ struct PlanarStep {
   Index length;          // steps of a run
   Index x_step, w_step;  // between the steps of a run
   int last;              // elements of the last vector that may be read, when Partial
+  const char* ahead;     // what to fetch with the first step of a full tile; null for nothing
+  Index ahead_step;      // from one step's to the next step's, in bytes
 };
 
 template <class T>
@@ -35,6 +42,16 @@ struct PlanarShape {
   static constexpr int v = 3;
   static constexpr int n = v * Vec<T>::width;
 };
+
+// What the i-th tile of output channels fetches of the pixels after its own, which start at `next`:
+// one line of each step's input, until all lines are. The line that holds the end of a tile's
+// pixels is the next tile's first.
+template <class T>
+static inline const char* line_ahead(const T* next, Index i) {
+  constexpr Index kLine = 64, kBytes = PlanarShape<T>::n * static_cast<Index>(sizeof(T));
+  if (Vec<T>::width == 1 || next == nullptr || i * kLine >= kBytes) return nullptr;
+  return reinterpret_cast<const char*>(next) + smaller((i + 1) * kLine, kBytes) - 1;
+}
 
 // Where a tile's sums go, and where they come from when a tile resumes: M rows of V vectors, `row`
 // elements apart. Either a buffer or the output itself.
@@ -95,7 +112,7 @@ static inline void finish_registers(typename Vec<T>::Reg (&acc)[M][V],
 }
 
 // Adds all steps to the tile; starts from zero unless `resume`.
-template <class T, int M, int V, bool Partial>
+template <class T, int M, int V, bool Partial, bool Ahead = false>
 [[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, TileRows<T> tile, bool resume,
                                           const PlanarEpilogue<T>& end) {
   using Vt = Vec<T>;
@@ -116,6 +133,7 @@ template <class T, int M, int V, bool Partial>
   const Index row = step.w_out * kSize, three_rows = 3 * row, w_unit = step.w_scale * kSize;
   const Index x_plane = step.x_plane * kSize, w_plane = step.w_plane * w_unit;
   const Index x_step = step.x_step, w_step = step.w_step * w_unit;
+  const char* ahead = step.ahead;
   const Index* const last_run = step.run_x + step.runs;
   const Index to_weight = step.run_w - step.run_x;
   for (Index p = step.planes; p > 0; --p) {
@@ -127,6 +145,10 @@ template <class T, int M, int V, bool Partial>
         group[0] = first_group;
         group[1] = group[0] + three_rows;
         group[2] = group[1] + three_rows;
+        if constexpr (Ahead) {
+          __builtin_prefetch(ahead, 0, 2);
+          ahead += step.ahead_step;
+        }
         typename Vt::Reg in[V];
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
@@ -177,7 +199,11 @@ static inline int planar_rows(Index rows) {
 template <class T>
 static inline void run_planar_tile(int rows, int vectors, bool partial, const PlanarStep<T>& step,
                                    TileRows<T> tile, bool resume, const PlanarEpilogue<T>& end) {
-  if constexpr (PlanarShape<T>::m >= 8) {
+  constexpr int M = PlanarShape<T>::m, V = PlanarShape<T>::v;
+  if (step.ahead != nullptr && rows == M && vectors == V && !partial) {
+    return planar_tile<T, M, V, false, true>(step, tile, resume, end);
+  }
+  if constexpr (M >= 8) {
     if (rows == 8) return planar_tile_of<T, 8>(vectors, partial, step, tile, resume, end);
   }
   if (rows == 4) return planar_tile_of<T, 4>(vectors, partial, step, tile, resume, end);
