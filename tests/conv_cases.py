@@ -103,6 +103,12 @@ def _conv_geometry() -> list[Problem]:
         named_case("conv2d", (1, 40, 3, 3), (14, 20, 3, 3), groups=2, padding=1),
         named_case("conv3d", (1, 12, 2, 2, 2), (10, 12, 2, 2, 2), bias=True),
         named_case("conv1d", (1, 300, 7), (16, 300, 3), dilation=2),
+        # Rows taken one by one: of whole vectors over several blocks of channels; moved back to end
+        # with the row; strided. Pointwise with more pixels and output channels than one tile's.
+        named_case("conv2d", (1, 130, 6, 64), (24, 130, 3, 3), padding=1),
+        named_case("conv2d", (1, 3, 7, 79), (17, 3, 3, 3), padding=1, bias=True, activation="relu"),
+        named_case("conv2d", (1, 3, 11, 95), (24, 3, 3, 3), stride=2, padding=1, bias=True),
+        named_case("conv2d", (2, 200, 10, 30), (40, 200, 1, 1), bias=True),
         # Pixels broadcast: several blocks of channels; kernel columns of their own where padding is
         # wide; kernel rows as one run; rows in pairs; pixels one, two and three inputs apart.
         named_case("conv2d", (1, 260, 9, 17), (40, 260, 3, 3), dilation=5, padding=5, bias=True),

@@ -31,11 +31,11 @@ struct RowStrip {
   void pack(const ConvProblem& p, const T* row, T* to, bool refill) const {
     for (Index c = 0; c < cols.copies; ++c, to += copy_pitch) {
       const Index start = cols.input_start(first_col, c);
+      const Range inside = outputs_inside(copy_pitch, p.in[2], cols.step, start);
       if (!refill) {
-        pack_row(to, copy_pitch, row, p.x.spatial[2], p.in[2], start, cols.step);
+        pack_row(to, copy_pitch, row, p.x.spatial[2], inside, start, cols.step);
         continue;
       }
-      const Range inside = outputs_inside(copy_pitch, p.in[2], cols.step, start);
       copy_strided(to + inside.lo, row + (start + inside.lo * cols.step) * p.x.spatial[2],
                    cols.step * p.x.spatial[2], inside.hi - inside.lo);
     }

@@ -35,22 +35,26 @@ static inline void copy_strided(To* to, const From* from, Index step, Index coun
   }
   if (step == 2) {
     for (; i + V::width <= count; i += V::width) V::store(to + i, F::load_step2(from + 2 * i));
+    if (i < count) {
+      constexpr Index W = V::width;
+      const Index rest = count - i, reach = 2 * rest - 1;
+      const auto low = F::range(0, static_cast<int>(smaller(reach, W)));
+      const auto high = F::range(0, static_cast<int>(larger(0, reach - W)));
+      V::store_first(to + i, F::load_step2_masked(from + 2 * i, low, high), static_cast<int>(rest));
+      return;
+    }
   }
   for (; i < count; ++i) to[i] = Narrowed<To>::of(widen(from[i * step]));
 }
 
 // One row of a packed block: `length` elements, of which element m is input column start + m*step,
-// zero outside [0, in). `stride` is the memory stride between input columns.
+// zero outside `inside`. `stride` is the memory stride between input columns.
 template <class To, class From>
-static inline void pack_row(To* to, Index length, const From* row, Index stride, Index in,
+static inline void pack_row(To* to, Index length, const From* row, Index stride, Range inside,
                             Index start, Index step) {
-  const Range inside = outputs_inside(length, in, step, start);
-  if (inside.lo > 0) fill_zero(to, inside.empty() ? length : inside.lo);
-  if (inside.empty()) {
-    if (inside.lo == 0) fill_zero(to, length);
-    return;
-  }
+  if (inside.empty()) return fill_zero(to, length);
+  fill_zero(to, inside.lo);
   copy_strided(to + inside.lo, row + (start + inside.lo * step) * stride, step * stride,
                inside.hi - inside.lo);
-  if (inside.hi < length) fill_zero(to + inside.hi, length - inside.hi);
+  fill_zero(to + inside.hi, length - inside.hi);
 }

@@ -194,8 +194,9 @@ class WeightRows {
     if (row < 0 || row >= p_.in[1]) return;
     A* to = inputs_ + slot * cols_.copies * cols_.length;
     for (Index c = 0; c < cols_.copies; ++c, to += cols_.length) {
-      pack_row(to, cols_.length, plane + row * p_.x.spatial[1], p_.x.spatial[2], p_.in[2],
-               cols_.input_start(0, c), cols_.step);
+      const Index start = cols_.input_start(0, c);
+      pack_row(to, cols_.length, plane + row * p_.x.spatial[1], p_.x.spatial[2],
+               outputs_inside(cols_.length, p_.in[2], cols_.step, start), start, cols_.step);
     }
   }
 

@@ -52,11 +52,12 @@ static void weights_unfolded_task(const WeightJob& job, Index index, Carver carv
               fill_zero(to, part.width());
               continue;
             }
+            const Index start =
+                part.cols.lo * p.stride[2] + tap % p.kernel[2] * p.dilation[2] - p.pad_lo[2];
             pack_row(to, part.width(),
                      image + c * p.x.channel + at[0] * p.x.spatial[0] + at[1] * p.x.spatial[1],
-                     p.x.spatial[2], p.in[2],
-                     part.cols.lo * p.stride[2] + tap % p.kernel[2] * p.dilation[2] - p.pad_lo[2],
-                     p.stride[2]);
+                     p.x.spatial[2], outputs_inside(part.width(), p.in[2], p.stride[2], start),
+                     start, p.stride[2]);
           }
           for (Index n = 0; n < part.width(); n += W) {
             const int cols = static_cast<int>(smaller(W, part.width() - n));
