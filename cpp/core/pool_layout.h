@@ -4,7 +4,7 @@
 // A task of the planar kernel is `rows` consecutive output rows, counted through all images,
 // channels, depths and heights, times one block of outputs along the row. A task of the
 // channels-last kernel is one output row, one block along the row and one block of channels. A task
-// of global pooling is `rows` planes.
+// of global pooling, or of short rows, is `rows` planes.
 #pragma once
 
 #include <fastconv/problem.h>
@@ -111,6 +111,7 @@ FASTCONV_GEOMETRY bool pool_is_global(const PoolProblem& p) {
 enum class PoolForm : int {
   combine,     // rows of a window into one row, then along it
   global,      // the whole plane at once
+  short_rows,  // rows that fit a register
   arg_vector,  // winner and its number, vectors along outputs
   arg_plain,   // winner and its position, one output at a time
 };
@@ -143,12 +144,12 @@ struct PoolLayout {
   bool tall;                            // rows of tall windows are combined by blocks
   Index block_out;                      // outputs along the row in one task
   Index width_blocks;                   // tasks along the row
-  Index pitch;                          // buffered pixels of one combined row
+  Index pitch;                          // buffered pixels of one combined row; kernel columns
   Index rows;                           // output rows (or planes) of one task
   Index row_count;                      // of these in all
   Index channel_block, channel_blocks;  // 1 in the planar kernel
   Index buffer;  // elements of a row buffer, with room for vectors that overhang
-  Index tail;    // elements that rows of tall windows take
+  Index tail;    // elements that rows of tall windows take; short rows of a plane
   Index tasks;
 
   // Columns of a row of divisors.
@@ -161,6 +162,9 @@ struct PoolLayout {
         return bytes(4 * buffer + tail + 3 * divisor_elements(width));
       case PoolForm::arg_vector:  // positions of numbered taps; values, rows, columns, winners
         return static_cast<std::size_t>(kPoolNumberedTaps) * sizeof(Index) + bytes(7 * buffer);
+      case PoolForm::short_rows:  // kernel columns, windows' rows, divisors
+        return bytes(pitch * width + 3 * divisor_elements(width)) +
+               static_cast<std::size_t>(5 * tail) * sizeof(Index) + 4 * 64;
       case PoolForm::global:
       case PoolForm::arg_plain:
         break;
@@ -174,6 +178,17 @@ struct PoolLayout {
 FASTCONV_GEOMETRY bool pool_is_tall(const PoolAxis& axis, Index count) {
   return axis.even() && axis.dilation == 1 && axis.kernel >= 8 && axis.kernel >= 4 * axis.stride &&
          count * axis.stride >= axis.kernel / 2;
+}
+
+// Whether rows of the output fit a register, those of the input one or, where no window is empty,
+// two (see pool_short_rows.inl).
+FASTCONV_GEOMETRY bool pool_rows_are_short(const PoolProblem& p, int width) {
+  constexpr Index kMostTaps = 8;
+  const PoolAxis high = pool_axis(p, 1), wide = pool_axis(p, 2);
+  const Index longest = wide.uneven || wide.dilation == 1 ? 2 * width - 1 : width;
+  return width > 1 && element_size(p.dtype) >= 4 && p.kind != PoolKind::lp && p.in[2] <= longest &&
+         p.out[2] <= width && p.x.spatial[2] == 1 && p.y.spatial[2] == 1 &&
+         wide.kernel < kMostTaps && high.kernel < kMostTaps;
 }
 
 FASTCONV_GEOMETRY PoolLayout pool_layout(const PoolProblem& p, int width, bool channels_last) {
@@ -205,6 +220,18 @@ FASTCONV_GEOMETRY PoolLayout pool_layout(const PoolProblem& p, int width, bool c
   }
   l.channel_block = 1;
   l.channel_blocks = 1;
+  if (l.form == PoolForm::combine && !channels_last && pool_rows_are_short(p, width)) {
+    l.form = PoolForm::short_rows;
+    l.block_out = axis.out;
+    l.width_blocks = 1;
+    l.pitch = axis.uneven ? axis.kernel + 1 : axis.kernel;
+    l.tail = p.out[0] * p.out[1];
+    l.row_count = planes;
+    l.rows = smaller(larger(1, 4 * kPoolPlanarBuffer / larger(1, p.in.product())),
+                     larger(1, planes / 8));
+    l.tasks = ceil_div(l.row_count, l.rows);
+    return l;
+  }
   if (channels_last) {
     const Index blocks = ceil_div(p.channels, kPoolChannelBlock);
     l.channel_block =

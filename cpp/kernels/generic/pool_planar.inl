@@ -17,6 +17,7 @@
 #include "pool_ops.inl"
 #include "pool_reduce.inl"
 #include "pool_rows.inl"
+#include "pool_short_rows.inl"
 #include "pool_slide.inl"
 
 // Vectors of inner outputs that repay a pass of their own.
@@ -384,6 +385,12 @@ static void pool_planar(const void* context, Index begin, Index end, std::byte* 
   pool_with_op<T>(*job.problem, [&](auto op) {
     if constexpr (!__is_same(decltype(op), PoolPowerSum<T>)) {
       if (l.form == PoolForm::global) return pool_global<T, S>(job, l, op, begin, end);
+      if constexpr (Vec<T>::width > 1 && __is_same(S, T) &&
+                    __is_same(decltype(op), typename decltype(op)::Merge)) {
+        if (l.form == PoolForm::short_rows) {
+          return pool_short_rows<T>(job, l, op, begin, end, scratch);
+        }
+      }
     }
     pool_planes<T, S>(job, l, op, begin, end, scratch);
   });

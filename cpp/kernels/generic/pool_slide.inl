@@ -100,21 +100,25 @@ static constexpr bool pool_thins(Index step) {
   return step < Vec<T>::width;
 }
 
+// What a permutation of a vector's lanes is given as.
+template <class T>
+using PoolLane = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+template <class T>
+using PoolLanes [[gnu::vector_size(Vec<T>::width * sizeof(T))]] = PoolLane<T>;
+
 // The lanes 0, step, 2*step, ... of a vector at its front; the others repeat lane 0.
 template <class T>
 class PoolFront {
  public:
   explicit PoolFront(Index step) {
     for (Index i = 0; i < Vec<T>::width; ++i) {
-      lanes_[i] = static_cast<Lane>(i * step < Vec<T>::width ? i * step : 0);
+      lanes_[i] = static_cast<PoolLane<T>>(i * step < Vec<T>::width ? i * step : 0);
     }
   }
   typename Vec<T>::Reg of(typename Vec<T>::Reg v) const { return __builtin_shuffle(v, lanes_); }
 
  private:
-  using Lane = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
-  using Lanes [[gnu::vector_size(Vec<T>::width * sizeof(T))]] = Lane;
-  Lanes lanes_;
+  PoolLanes<T> lanes_;
 };
 
 // Rows at a stride that loads cannot follow. Whole vectors are stored, of which the next store
