@@ -24,7 +24,9 @@ trap 'rm -rf "$work"' EXIT
 problems=${1:-$work/problems.bin}
 [ -f "$problems" ] || export_problems "$problems"
 
-build_kernel_tests "$work/neon" -DCMAKE_BUILD_TYPE=Release \
+# Optimised further, the kernels take twice as long to compile and save 7 of 52 seconds under emulation.
+build_kernel_tests "$work/neon" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -DNDEBUG" \
   -DCMAKE_TOOLCHAIN_FILE="$root/cmake/toolchain-aarch64.cmake"
 qemu-aarch64-static -L /usr/aarch64-linux-gnu \
   "$work/neon/tests/kernels/runner/fastconv_runner" "$problems"

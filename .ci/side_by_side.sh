@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sanitizers, emulated arm64 and the CUDA kernels for the oldest GPUs, all at a time: each is one long
-# compilation, then one process, of which two cores take four sooner than one after the other.
+# Sanitizers and emulated arm64, all at a time: each is one long compilation, then one process, of which
+# two cores take three sooner than one after the other.
 #
 # usage: .ci/side_by_side.sh WORK_DIR
 # PYTHON names an interpreter that has numpy and fastconv.
@@ -17,7 +17,6 @@ declare -A stages=(
   [address]=".ci/sanitize.sh $problems address"
   [thread]=".ci/sanitize.sh $problems thread"
   [arm64]=".ci/neon.sh $problems"
-  [cuda]="env FASTCONV_CUDA_ARCHITECTURES=75-real .ci/cuda.sh $work/cuda"
 )
 declare -A running=()
 for stage in "${!stages[@]}"; do

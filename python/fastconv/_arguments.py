@@ -14,6 +14,16 @@ Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
 
+def given(value: Any) -> str:
+    """How a message shows what an argument was: arrays by their shape, other values cut short."""
+    sizes = getattr(value, "shape", ())
+    if isinstance(sizes, tuple) and sizes:
+        return f"an array of shape {sizes}"
+    longest = 100
+    text = repr(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
 def integer(name: str, value: Any, *, minimum: int | None = None) -> int:
     """``value`` as a Python int; bools, floats and strings are not integers."""
     if isinstance(value, bool | np.bool_):
@@ -22,7 +32,7 @@ def integer(name: str, value: Any, *, minimum: int | None = None) -> int:
         number = operator.index(value)
     except TypeError:
         raise ArgumentTypeError(
-            f"{name} must be an integer, got {value!r} of type {type(value).__name__}; "
+            f"{name} must be an integer, got {given(value)} of type {type(value).__name__}; "
             "convert it with int() if that is what you mean"
         ) from None
     if minimum is not None and number < minimum:
@@ -36,7 +46,7 @@ def flag(name: str, value: Any) -> bool:
     """``value`` if it is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise ArgumentTypeError(
-            f"{name} must be True or False, got {value!r} of type {type(value).__name__}; "
+            f"{name} must be True or False, got {given(value)} of type {type(value).__name__}; "
             "convert it with bool() if that is what you mean"
         )
     return bool(value)
@@ -46,12 +56,12 @@ def choice(name: str, value: Any, allowed: Sequence[str | None]) -> Any:
     """``value`` if it is one of ``allowed``."""
     if value is not None and not isinstance(value, str):
         raise ArgumentTypeError(
-            f"{name} must be one of {_listed(allowed)}, got {value!r} of type "
+            f"{name} must be one of {_listed(allowed)}, got {given(value)} of type "
             f"{type(value).__name__}; pass one of these names"
         )
     if value not in allowed:
         raise OptionError(
-            f"{name} must be one of {_listed(allowed)}, got {value!r}; pass one of these names"
+            f"{name} must be one of {_listed(allowed)}, got {given(value)}; pass one of these names"
         )
     return value
 
@@ -64,14 +74,14 @@ def elements(name: str, value: Any) -> tuple[Any, ...]:
     """Return the items of a sequence argument; strings and mappings are not sequences here."""
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | dict | set):
         raise ArgumentTypeError(
-            f"{name} must be a sequence of integers, got {value!r} of type "
+            f"{name} must be a sequence of integers, got {given(value)} of type "
             f"{type(value).__name__}; pass a tuple"
         )
     try:
         return tuple(value)
     except TypeError:  # an array without axes says that it can be iterated, and then cannot
         raise ArgumentTypeError(
-            f"{name} must be a sequence of integers, got {value!r}; pass a tuple"
+            f"{name} must be a sequence of integers, got {given(value)}; pass a tuple"
         ) from None
 
 
@@ -83,6 +93,10 @@ def is_sequence(value: Any) -> bool:
 
 def shape(name: str, value: Any) -> Ints:
     """Return a shape, sizes of at least zero."""
+    if getattr(value, "ndim", 1) > 1:
+        raise ArgumentTypeError(
+            f"{name} must be a shape, got {given(value)}; pass the array's shape attribute"
+        )
     return tuple(
         integer(f"{name}[{axis}]", size, minimum=0)
         for axis, size in enumerate(elements(name, value))
@@ -107,7 +121,7 @@ def padding_pairs(name: str, value: Any, rank: int) -> Pairs:
     if isinstance(value, str):
         raise OptionError(
             f"{name} must be an int, one int per axis or one (lo, hi) pair per axis, got "
-            f"{value!r}; pass numbers"
+            f"{given(value)}; pass numbers"
         )
     if not is_sequence(value):
         both = integer(name, value, minimum=0)
@@ -126,8 +140,8 @@ def _pair(name: str, value: Any) -> tuple[int, int]:
     items = elements(name, value)
     if len(items) != 2:
         raise ShapeError(
-            f"{name} must be an int or a (lo, hi) pair, got {value!r} with {len(items)} entries; "
-            "give the padding before and after the axis"
+            f"{name} must be an int or a (lo, hi) pair, got {given(value)} with "
+            f"{len(items)} entries; give the padding before and after the axis"
         )
     return (
         integer(f"{name}[0]", items[0], minimum=0),
@@ -138,6 +152,6 @@ def _pair(name: str, value: Any) -> tuple[int, int]:
 def _one_per_axis(name: str, items: tuple[Any, ...], rank: int) -> None:
     if len(items) != rank:
         raise ShapeError(
-            f"{name} must have one entry per spatial axis ({rank}), got {items!r} with "
+            f"{name} must have one entry per spatial axis ({rank}), got {given(items)} with "
             f"{len(items)}; pass a single int or a tuple of {rank}"
         )

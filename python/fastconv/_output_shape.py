@@ -160,7 +160,8 @@ def output_shape(op: str, x_shape: Any, weight_shape: Any = None, **options: Any
 def _family(op: Any) -> tuple[_Family, int]:
     if not isinstance(op, str):
         raise ArgumentTypeError(
-            f"op must be the name of an operator, got {op!r} of type {type(op).__name__}; pass "
+            f"op must be the name of an operator, got {_arguments.given(op)} of type "
+            f"{type(op).__name__}; pass "
             'a string such as "conv2d"'
         )
     if op not in OPERATORS:

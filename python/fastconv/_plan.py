@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastconv import _core
-from fastconv._arguments import choice, flag, integer, per_axis, shape
+from fastconv._arguments import choice, flag, given, integer, per_axis, shape
 from fastconv._conv import Activation, Algorithm, PaddingLike, PerAxis, Precision
 from fastconv._device._described import on_device
 from fastconv.errors import (
@@ -284,7 +284,7 @@ def _float(dtype: Any) -> Any:
         ) from None
     except TypeError:
         raise ArgumentTypeError(
-            f"dtype must be a NumPy dtype, got {dtype!r}; pass numpy.float32 or another"
+            f"dtype must be a NumPy dtype, got {given(dtype)}; pass numpy.float32 or another"
         ) from None
 
 

@@ -155,8 +155,8 @@ def conv_window(kernel: Ints, stride: Any, padding: Any, dilation: Any) -> Windo
         pairs = same_pairs(kernel, dilations)
     else:
         raise OptionError(
-            f"padding must be an int, a tuple, (lo, hi) pairs, 'same' or 'valid', got {padding!r}; "
-            "pass one of these"
+            f"padding must be an int, a tuple, (lo, hi) pairs, 'same' or 'valid', got "
+            f"{_arguments.given(padding)}; pass one of these"
         )
     return Window(kernel, strides, dilations, pairs)
 

@@ -154,6 +154,13 @@ BAD = [
     (("conv1d", (1, 1, 9.0)), fc.ArgumentTypeError, r"x_shape\[2\] must be an integer"),
     (("conv1d", (1, True, 9)), fc.ArgumentTypeError, r"x_shape\[1\] must be an integer"),
     (("conv1d", (1, 1, -9)), fc.OptionError, r"x_shape\[2\] must be at least 0"),
+    (
+        ("conv1d", np.ones((1, 2, 9))),
+        fc.ArgumentTypeError,
+        r"x_shape must be a shape, got an array of shape \(1, 2, 9\); pass the array's shape",
+    ),
+    ((np.ones((4, 4)), (1, 1, 9)), fc.ArgumentTypeError, r"got an array of shape \(4, 4\) of type"),
+    (("conv1d", "a" * 999), fc.ArgumentTypeError, r"got 'a{96}\.\.\. of type str"),
     (("conv1d", ()), fc.ShapeError, r"x has shape \(\)"),
     (("conv1d", (9,)), fc.ShapeError, r"x has shape \(9,\)"),
     (("conv1d", (1,) * 9), fc.ShapeError, "x_shape has too many axes"),

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastconv._arguments import flag
+from fastconv._arguments import flag, given
 from fastconv.errors import (
     ArgumentTypeError,
     BackwardError,
@@ -285,7 +285,7 @@ def require_module(name: str, value: Any) -> Module:
     """``value`` if it is a module."""
     if not isinstance(value, Module):
         raise ArgumentTypeError(
-            f"{name} must be a module, got {value!r} of type {type(value).__name__}; pass an "
+            f"{name} must be a module, got {given(value)} of type {type(value).__name__}; pass an "
             "instance such as nn.ReLU()"
         )
     return value
@@ -295,7 +295,8 @@ def number(name: str, value: Any, low: float, high: float) -> float:
     """``value`` as a float between ``low`` and ``high``, both included."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         raise ArgumentTypeError(
-            f"{name} must be a number, got {value!r} of type {type(value).__name__}; pass a float"
+            f"{name} must be a number, got {given(value)} of type {type(value).__name__}; "
+            "pass a float"
         )
     result = float(value)
     if not low <= result <= high:
