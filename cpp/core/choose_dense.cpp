@@ -121,6 +121,7 @@ struct PointwiseTraffic {
 // full: planes a power of two apart share few sets.
 double crowded_out(Index planes, Index plane_bytes, Index tile_bytes) {
   constexpr Index kLine = 64, kSets = 64, kWays = 12;
+  if (plane_bytes < 0) plane_bytes = -plane_bytes;  // a reversed view
   const Index lines = tile_bytes / kLine + 1;
   Index held[kSets] = {}, lost = 0;
   for (Index c = 0; c < planes; ++c) {

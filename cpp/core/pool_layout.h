@@ -183,8 +183,8 @@ FASTCONV_GEOMETRY bool pool_is_tall(const PoolAxis& axis, Index count) {
 // Whether rows of the output fit a register, those of the input one or, where no window is empty,
 // two (see pool_short_rows.inl).
 FASTCONV_GEOMETRY bool pool_rows_are_short(const PoolProblem& p, int width) {
-  constexpr Index kMostTaps = 8,
-                  kMostSharedTaps = 4;  // rows of windows that overlap are read again
+  // Input rows that several windows share are combined anew for each.
+  constexpr Index kMostTaps = 8, kMostSharedTaps = 4;
   const PoolAxis high = pool_axis(p, 1), wide = pool_axis(p, 2);
   const Index longest = wide.uneven || wide.dilation == 1 ? 2 * width - 1 : width;
   return width > 1 && element_size(p.dtype) >= 4 && p.kind != PoolKind::lp && p.in[2] <= longest &&

@@ -47,6 +47,12 @@ def _last_reversed(array: Any) -> Any:
     return array[..., ::-1].copy()[..., ::-1]
 
 
+def _channels_reversed(array: Any) -> Any:
+    """Rows as they are, planes from the last to the first."""
+    axis = min(1, array.ndim - 1)
+    return np.flip(np.flip(array, axis).copy(), axis)
+
+
 def _permuted(array: Any) -> Any:
     """Axes stored in another order."""
     order = np.roll(np.arange(array.ndim), 1)
@@ -78,6 +84,7 @@ LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "sliced": _sliced,
     "reversed": _reversed,
     "last axis reversed": _last_reversed,
+    "channels reversed": _channels_reversed,
     "permuted": _permuted,
     "fortran": np.asfortranarray,
     "channels last": _channels_last,

@@ -16,8 +16,9 @@
 // Rows are flattened: the zeros right of a row are the zeros left of the next, so a tile runs on
 // over row ends and 7-pixel rows fill 16-wide vectors (7 of 8 positions useful). Long rows are
 // taken one by one, so that every tile is stored from registers to where it belongs; their last
-// tile is moved back to the row's end and computes some outputs twice. (Measured: @.) Kernel rows
-// that lie outside the input for a whole tile are skipped.
+// tile is moved back to the row's end and computes some outputs twice (3->64 of 224x224 from
+// 790 to 691, 1->64 of 256x256 from 741 to 595 us). Kernel rows that lie outside the input for a
+// whole tile are skipped.
 //
 // Against a loop over whole vectors per row it computes 64 positions for a 7x7 map instead of 112.
 // It loses to im2col where dilation makes the pitch much longer than a row, and to the row kernel

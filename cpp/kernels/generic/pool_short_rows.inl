@@ -21,22 +21,21 @@ class PoolShortRows {
         y_(static_cast<T*>(job.y)),
         taps_(l.pitch),
         lines_(l.tail),
-        deep_(pool_axis(p_, 0)),
-        high_(pool_axis(p_, 1)),
         columns_(carver.take<Lanes>(taps_)),
         rows_(carver.take<WindowRows>(lines_)),
         divisors_(p_, ones(carver, 3 * l.divisor_elements(V::width)),
                   l.divisor_elements(V::width)) {
     list_columns(pool_axis(p_, 2));
+    const PoolAxis deep_axis = pool_axis(p_, 0), high_axis = pool_axis(p_, 1);
     for (Index i = 0; i < lines_; ++i) {
-      const PoolTaps deep = pool_taps(deep_, i / p_.out[1]), high = pool_taps(high_, i % p_.out[1]);
+      const PoolTaps deep = pool_taps(deep_axis, i / p_.out[1]);
+      const PoolTaps high = pool_taps(high_axis, i % p_.out[1]);
       rows_[i] = {deep.first * p_.x.spatial[0] + high.first * p_.x.spatial[1], deep.count,
                   high.count, deep.step * p_.x.spatial[0], high.step * p_.x.spatial[1]};
     }
     if constexpr (Op::kPlainSum) divisors_.set_block(0, p_.out[2]);
   }
 
-  // Kernel columns that are known beforehand keep their permutations in registers.
   void run(Index first, Index last) {
     if (p_.in[2] <= V::width) return run_rows<false>(first, last);
     run_rows<true>(first, last);
@@ -76,6 +75,7 @@ class PoolShortRows {
     }
   }
 
+  // A known number of kernel columns keeps its permutations in registers.
   template <bool Long>
   void run_rows(Index first, Index last) {
     if (taps_ == 2) return run_columns<2, Long>(first, last);
@@ -145,7 +145,6 @@ class PoolShortRows {
   const T* x_;
   T* y_;
   Index taps_, lines_;  // kernel columns; rows of outputs of a plane
-  PoolAxis deep_, high_;
   Lanes* columns_;
   WindowRows* rows_;
   PoolDivisors<T> divisors_;
