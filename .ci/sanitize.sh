@@ -20,10 +20,8 @@ problems=${1:-$work/problems.bin}
 flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -DNDEBUG"
   -DFASTCONV_EMULATED_TILES=ON -DFASTCONV_CUDA=OFF)
 
-# Checks of addresses as calls: in the text of every function they take minutes longer to compile.
 address() {
   build_kernel_tests "$work/address" "${flags[@]}" -DFASTCONV_SANITIZE="address;undefined" \
-    "-DCMAKE_CXX_FLAGS=--param=asan-instrumentation-with-call-threshold=0" \
     "-DFASTCONV_UNITS=avx512;amx"
   UBSAN_OPTIONS=print_stacktrace=1 \
     "$work/address/tests/kernels/runner/fastconv_runner" "$problems"
