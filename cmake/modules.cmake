@@ -1,5 +1,19 @@
 # The extension modules: _core computes with libfastconv, _cuda with the CUDA backend. Bindings are
 # linked into both, each beside arrays and a backend of its own (src/backend.h).
+
+# pip builds each time in an environment of a new name, from which pybind11's headers look new, so that
+# a second installation compiled all bindings again. Copies keep their place, and their time where
+# they do not differ.
+file(GLOB_RECURSE headers RELATIVE ${pybind11_INCLUDE_DIR} ${pybind11_INCLUDE_DIR}/pybind11/*.h)
+foreach(header IN LISTS headers)
+  cmake_path(GET header PARENT_PATH folder)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/${folder})
+  file(COPY_FILE ${pybind11_INCLUDE_DIR}/${header} ${PROJECT_BINARY_DIR}/include/${header}
+    ONLY_IF_DIFFERENT)
+endforeach()
+set_target_properties(pybind11::pybind11_headers PROPERTIES
+  INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_BINARY_DIR}/include)
+
 add_library(fastconv_bindings OBJECT
   src/array_memory.cpp
   src/arguments.cpp

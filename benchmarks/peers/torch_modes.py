@@ -18,7 +18,7 @@ _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 def _tensor(array: NDArray[Any], settings: Settings) -> torch.Tensor:
     """Return a tensor of the type that peers compute in, which shares memory where it can."""
-    if array.dtype == element_type("bfloat16"):
+    if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array).to(getattr(torch, settings.peer_dtype))
 
