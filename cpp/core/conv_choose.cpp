@@ -17,6 +17,7 @@
 #include "core/parallel.h"
 #include "core/registry.h"
 #include "core/subpixel.h"
+#include "core/winograd.h"
 
 namespace fastconv {
 
@@ -102,6 +103,7 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
       return p.in.product() * table.width > kMostTurned ? "its planes do not fit a cache" : nullptr;
     case Family::winograd_2x2:
     case Family::winograd_4x4:
+    case Family::winograd_4x2:
       return winograd_declines(p);
     case Family::fft:
       return fft_declines(p);
@@ -311,7 +313,8 @@ Family without_blocks(const ConvProblem& p, Algorithm algorithm, const DTypeTabl
 }  // namespace
 
 bool accurate_enough(const ConvProblem& problem, Family family) {
-  return family != Family::winograd_4x4 || problem.precision != Precision::highest;
+  return family_algorithm(family) != Algorithm::winograd ||
+         problem.precision != Precision::highest || winograd_meets_highest(problem, family);
 }
 
 bool takes_every_value(Family family) {

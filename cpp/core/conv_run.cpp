@@ -14,6 +14,7 @@
 #include "core/parallel.h"
 #include "core/subpixel.h"
 #include "core/unit.h"
+#include "core/whole_numbers.h"
 
 namespace fastconv {
 namespace {
@@ -135,6 +136,14 @@ Status run_any_value(ConvJob job) {
 Status run_job(ConvJob job, bool packed) {
   const ConvProblem& p = *job.problem;
   if (p.batch == 0) return {};
+  // "highest" keeps whole numbers whole, and the last bits of the smallest numbers, which tiles of
+  // four outputs along an axis do not.
+  const Family family = job.plan->family;
+  if ((family == Family::winograd_4x4 || family == Family::winograd_4x2) &&
+      p.precision == Precision::highest &&
+      only_whole_or_tiny(p, static_cast<const float*>(job.x))) {
+    return run_any_value(job);
+  }
   unsigned char saw_nan = 0, declined = 0;
   job.saw_nan = multiplies_padding(p, *job.plan) ? &saw_nan : nullptr;
   job.declined = &declined;

@@ -21,6 +21,7 @@ constexpr const char* kFamilyText[] = {"direct, plain",
                                        "im2col, channels-last",
                                        "winograd, 2x2 tiles",
                                        "winograd, 4x4 tiles",
+                                       "winograd, 4x2 tiles",
                                        "direct, matrix tiles",
                                        "im2col, matrix tiles",
                                        "direct, few pixels",
@@ -88,6 +89,7 @@ Algorithm family_algorithm(Family family) {
       return Algorithm::im2col;
     case Family::winograd_2x2:
     case Family::winograd_4x4:
+    case Family::winograd_4x2:
       return Algorithm::winograd;
     case Family::fft:
       return Algorithm::fft;

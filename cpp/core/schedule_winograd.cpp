@@ -47,21 +47,21 @@ struct WinogradCut {
 // 100 more, because its cache line moves from core to core twice.
 class WinogradCosts {
  public:
-  WinogradCosts(const ConvProblem& p, const DTypeTable& table, Index tile, Index cache,
+  WinogradCosts(const ConvProblem& p, const DTypeTable& table, Family family, Index cache,
                 bool keeps_weights)
       : p_(p),
-        grid_(winograd_grid(p, tile)),
+        grid_(winograd_grid(p, winograd_tile(family))),
         packed_(winograd_weights(p, grid_, table.width)),
         fits_(fitting_tiles(p, grid_, table, cache)),
         tile_m_(table.winograd_m),
         keeps_weights_(keeps_weights) {
-    constexpr double kProducts = 0.85, kTransform = 14;
+    constexpr double kProducts = 0.85, kTransform = 14, kPart = 2;
     const double points = number(grid_.points());
     weights_ = points * number(packed_.depth * packed_.vectors);
     fetched_ = packed_.size() * element_size(p.dtype) > 2 * cache;
     turn_in_ = points * kTransform * number(p.kernel[0] * ceil_div(p.group_in(), table.width));
     turn_out_ = points * kTransform * number(packed_.vectors);
-    products_ = weights_ / kProducts;
+    products_ = weights_ * (1 / kProducts + kPart / number(winograd_part(p, grid_)));
   }
 
   WinogradCut best(int threads) const {
@@ -128,10 +128,10 @@ class WinogradCosts {
 
 // What the choice of a family goes by: one thread and a cache of the usual size, so that it depends
 // on neither.
-double winograd_cost(const ConvProblem& p, const DTypeTable& table, Index tile,
+double winograd_cost(const ConvProblem& p, const DTypeTable& table, Family family,
                      bool keeps_weights) {
   constexpr Index kCache = Index{512} << 10;
-  return WinogradCosts(p, table, tile, kCache, keeps_weights).best(1).cost;
+  return WinogradCosts(p, table, family, kCache, keeps_weights).best(1).cost;
 }
 
 // Of the kernel elements of all outputs along one axis, those that meet the input: the direct
@@ -163,30 +163,44 @@ double direct_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
   return products * (cols + static_cast<double>(p.kernel[2] - 1)) / cols;
 }
 
-Index cheaper_tile(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
-  if (p.precision == Precision::highest) return 2;
-  return winograd_cost(p, table, 4, keeps_weights) < winograd_cost(p, table, 2, keeps_weights) ? 4
-                                                                                               : 2;
+struct CheapestTiles {
+  Family family;
+  double cost;
+};
+
+// Of the tiles that are accurate enough.
+CheapestTiles cheapest_tiles(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
+  CheapestTiles best{Family::winograd_2x2,
+                     winograd_cost(p, table, Family::winograd_2x2, keeps_weights)};
+  for (const Family family : {Family::winograd_4x2, Family::winograd_4x4}) {
+    if (p.precision == Precision::highest && !winograd_meets_highest(p, family)) continue;
+    const double cost = winograd_cost(p, table, family, keeps_weights);
+    if (cost < best.cost) best = {family, cost};
+  }
+  return best;
 }
 
 }  // namespace
 
 bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
   if (table.width == 1 || winograd_declines(p) != nullptr) return false;
-  return winograd_cost(p, table, cheaper_tile(p, table, keeps_weights), keeps_weights) <
-         0.9 * direct_cost(p, table, keeps_weights);
+  return cheapest_tiles(p, table, keeps_weights).cost < 0.9 * direct_cost(p, table, keeps_weights);
 }
 
 Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
                      const char*& why) {
-  if (cheaper_tile(p, table, keeps_weights) == 4) {
-    why = "3 x 3 at stride 1: a quarter of the products outweighs the transforms";
-    return Family::winograd_4x4;
+  const Family family = cheapest_tiles(p, table, keeps_weights).family;
+  switch (family) {
+    case Family::winograd_4x4:
+      why = "3 x 3 at stride 1: a quarter of the products outweighs the transforms";
+      break;
+    case Family::winograd_4x2:
+      why = "3 x 3 at stride 1: a third of the products outweighs the transforms";
+      break;
+    default:
+      why = "3 x 3 at stride 1: 4/9 of the products outweigh the transforms";
   }
-  why = p.precision == Precision::highest
-            ? "3 x 3 at stride 1: 4/9 of the products outweigh the transforms, and err less"
-            : "3 x 3 at stride 1: few tiles for the weights, of which 2 x 2 transform fewer";
-  return Family::winograd_2x2;
+  return family;
 }
 
 void schedule_winograd(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
@@ -202,8 +216,7 @@ void schedule_winograd(const ConvProblem& p, const Machine& m, ConvPlan& plan) {
   // products and passing weights as well. Measured with plans: a half 2 to 5 % slower, all of it 10
   // to 20 % on 64 to 128 channels.
   const WinogradCut cut =
-      WinogradCosts(p, m.table, winograd_tile(plan.family), m.cache / 2, m.keeps_weights)
-          .best(m.threads);
+      WinogradCosts(p, m.table, plan.family, m.cache / 2, m.keeps_weights).best(m.threads);
   const Index tiles = larger(1, ceil_div(total, cut.blocks));
   plan.channel_parts = cut.parts;
   plan.block_rows = 1;

@@ -35,7 +35,7 @@ Shares channel_shares(const ConvProblem& p, const WinogradGrid& grid, Index widt
 // first-level cache.
 double cost_of(const ConvProblem& p, Index tile, Index width) {
   const double transform = tile == 2 ? 16 : 30;
-  const WinogradGrid grid = winograd_grid(p, tile);
+  const WinogradGrid grid = winograd_grid(p, {tile, tile});
   const Shares shares = channel_shares(p, grid, width);
   const Index k = p.group_out(), c = ceil_div(p.group_in(), width);
   const double tiles = number(grid.total()) / number(larger(1, p.batch * p.out.product()));
@@ -61,7 +61,7 @@ double winograd_weight_cost(const ConvProblem& p, Index width) {
 
 void plan_weights_winograd(const ConvProblem& p, Index width, WeightPlan& plan) {
   plan.tile = cheaper_tile(p, width);
-  const WinogradGrid grid = winograd_grid(p, plan.tile);
+  const WinogradGrid grid = winograd_grid(p, {plan.tile, plan.tile});
   const Shares shares = channel_shares(p, grid, width);
   plan.shares = larger(1, shares.outputs);
   plan.input_shares = shares.inputs;

@@ -279,7 +279,20 @@ def plain_loop(problem: Problem, operands: cases.Operands) -> Floats:
 
 
 @pytest.mark.parametrize("kind", [gaussian, positive], ids=lambda k: k.__name__)
-@pytest.mark.parametrize("shape", [(64, 64, 3, 3), (96, 256, 1, 1), (32, 256, 3, 3)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (64, 64, 3, 3),
+        (96, 256, 1, 1),
+        (32, 256, 3, 3),
+        # The least sums of each kind of Winograd's tiles.
+        (32, 32, 3, 3),
+        (32, 112, 3, 3),
+        (32, 64, 1, 3),
+        (32, 128, 3, 3),
+    ],
+    ids=str,
+)
 def test_the_highest_level_errs_no_more_than_a_float32_loop(
     shape: tuple[int, ...], kind: Any, isa: str
 ) -> None:

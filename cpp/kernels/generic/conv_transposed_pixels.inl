@@ -265,8 +265,8 @@ struct ColumnsTask {
   // Products of one panel of columns, to their planes.
   template <int V>
   void multiply(const T* weights, T* to) const {
-    const WinogradDepth depth{depth_taps.hi - depth_taps.lo, ceil_div(p.group_in(), W),
-                              (p.group_in() - 1) % W + 1};
+    const Index taps = depth_taps.hi - depth_taps.lo, of_tap = ceil_div(p.group_in(), W);
+    const WinogradDepth depth{taps, of_tap, (p.group_in() - 1) % W + 1, larger(1, taps * of_tap)};
     for (Index at = 0; at < tiles();) {
       const Index first = tile(at).lo, stop = smaller(tiles(), at + kTiles);
       for (; at < stop; ++at) {

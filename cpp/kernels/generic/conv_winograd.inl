@@ -17,13 +17,13 @@
 // sequence of all tiles of a group, of several images where these are small, so blocks are even and
 // small maps fill the register tile.
 //
-// F(4x4, 3x3) needs a quarter of the multiplications of a direct sum, F(2x2, 3x3) 4/9; transforms
-// cost as much as the multiplications of about 28 input and 28 output channels. Measured against
-// the direct kernels, with packed weights and 2 threads: 2.6 times as fast on 64 channels of 56 x
-// 56, 3 on 128 of 28 x 28 and on 256 of 28 x 28, 1.4 on 16 of 56 x 56 (AVX-512); 2.9 on
-// 64 of 56 x 56 and 3 on 256 of 28 x 28 (AVX2). It loses with few input channels, where tiles
-// overhang a small map, and where transformed weights, 36/9 or 16/9 of the originals, are packed or
-// fetched for few tiles.
+// F(4x4, 3x3) needs a quarter of the multiplications of a direct sum, F(4x2, 3x3) a third, F(2x2,
+// 3x3) 4/9; transforms cost as much as the multiplications of about 28 input and 28 output
+// channels. Measured against the direct kernels, with packed weights and 2 threads: 2.6 times as
+// fast on 64 channels of 56 x 56, 3 on 128 of 28 x 28 and on 256 of 28 x 28, 1.4 on 16 of 56 x 56
+// (AVX-512); 2.9 on 64 of 56 x 56 and 3 on 256 of 28 x 28 (AVX2). It loses with few input channels,
+// where tiles overhang a small map, and where transformed weights, 36/9, 24/9 or 16/9 of the
+// originals, are packed or fetched for few tiles.
 
 template <class T, int MH, int MW>
 struct WinogradTask {
@@ -90,7 +90,7 @@ struct WinogradTask {
   template <int V>
   void multiply(const T* block_weights, Index pitch) const {
     const WinogradDepth depth{grid.depth.taps, depth_blocks / grid.depth.taps,
-                              (p.group_in() - 1) % W + 1};
+                              (p.group_in() - 1) % W + 1, ceil_div(winograd_part(p, grid), W)};
     for (int i = 0; i < AH * AW; ++i) {
       for (Index at = 0; at < panels(); ++at) {
         const Range in_panel = panel(at);
@@ -286,17 +286,17 @@ static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index in
 }
 
 // Task = (group, block of tiles, share of the output channels), shares varying fastest.
-template <class T, int M>
+template <class T, int MH, int MW>
 static void winograd(const void* context, Index begin, Index end, std::byte* scratch) {
   const ConvJob& job = *static_cast<const ConvJob*>(context);
-  const WinogradGrid grid = winograd_grid(*job.problem, M);
+  const WinogradGrid grid = winograd_grid(*job.problem, {MH, MW});
   for (Index i = begin; i < end; ++i) {
     if (grid.m[0] == 1) {
-      winograd_task<T, 1, M>(job, grid, i, Carver{scratch});
+      winograd_task<T, 1, MW>(job, grid, i, Carver{scratch});
     } else if (grid.m[1] == 1) {
-      winograd_task<T, M, 1>(job, grid, i, Carver{scratch});
+      winograd_task<T, MH, 1>(job, grid, i, Carver{scratch});
     } else {
-      winograd_task<T, M, M>(job, grid, i, Carver{scratch});
+      winograd_task<T, MH, MW>(job, grid, i, Carver{scratch});
     }
   }
 }

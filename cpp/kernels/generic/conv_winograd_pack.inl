@@ -5,8 +5,8 @@
 // input channels > depth taps. The weights of a vector of output channels, each contiguous from
 // the first input channel on, are turned by square transpositions so that output channels lie along
 // the vector; then both transforms run in registers and each point's vector goes to its place. A
-// kernel element is read once and written 16/9 or 36/9 times. Weights that do not lie contiguously
-// are gathered one by one.
+// kernel element is read once and written 16/9, 24/9 or 36/9 times. Weights that do not lie
+// contiguously are gathered one by one.
 
 // Weights of `count` output channels and all kernel elements of `channels` input channels, from w
 // on, as [input channel][depth][row][column] vectors of output channels, zero beyond `count`.
@@ -121,20 +121,20 @@ static void pack_winograd_task(const ConvJob& job, const WinogradGrid& grid,
 }
 
 // Phase 0: task = (group, block of output channels, vector of input channels).
-template <class T, int M>
+template <class T, int MH, int MW>
 static void pack_winograd(const void* context, Index begin, Index end, std::byte* scratch) {
   const ConvJob& job = *static_cast<const ConvJob*>(context);
   const ConvProblem& p = *job.problem;
-  const WinogradGrid grid = winograd_grid(p, M);
+  const WinogradGrid grid = winograd_grid(p, {MH, MW});
   const WinogradWeights packed = winograd_weights(p, grid, Vec<T>::width);
   T* turned = reinterpret_cast<T*>(scratch);
   for (Index i = begin; i < end; ++i) {
     if (grid.m[0] == 1) {
-      pack_winograd_task<T, 1, M>(job, grid, packed, i, turned);
+      pack_winograd_task<T, 1, MW>(job, grid, packed, i, turned);
     } else if (grid.m[1] == 1) {
-      pack_winograd_task<T, M, 1>(job, grid, packed, i, turned);
+      pack_winograd_task<T, MH, 1>(job, grid, packed, i, turned);
     } else {
-      pack_winograd_task<T, M, M>(job, grid, packed, i, turned);
+      pack_winograd_task<T, MH, MW>(job, grid, packed, i, turned);
     }
   }
 }

@@ -42,8 +42,12 @@ constexpr DTypeTable generic_table() {
                                                                 channels_last<T, true>};
   if constexpr (sizeof(T) == sizeof(float)) {
     table.weights[static_cast<int>(WeightFamily::winograd)] = weights_winograd<T>;
-    table.conv[static_cast<int>(Family::winograd_2x2)] = {pack_winograd<T, 2>, winograd<T, 2>};
-    table.conv[static_cast<int>(Family::winograd_4x4)] = {pack_winograd<T, 4>, winograd<T, 4>};
+    table.conv[static_cast<int>(Family::winograd_2x2)] = {pack_winograd<T, 2, 2>,
+                                                          winograd<T, 2, 2>};
+    table.conv[static_cast<int>(Family::winograd_4x4)] = {pack_winograd<T, 4, 4>,
+                                                          winograd<T, 4, 4>};
+    table.conv[static_cast<int>(Family::winograd_4x2)] = {pack_winograd<T, 4, 2>,
+                                                          winograd<T, 4, 2>};
   }
   table.conv[static_cast<int>(Family::transposed_planar)] = {pack_transposed<T>,
                                                              transposed_planar<T>};

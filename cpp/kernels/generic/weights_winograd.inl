@@ -39,7 +39,7 @@ struct WinogradWeightTask {
       : job(given),
         p(*job.problem),
         plan(*job.plan),
-        grid(winograd_grid(p, plan.tile)),
+        grid(winograd_grid(p, {plan.tile, plan.tile})),
         size(winograd_gradient_scratch(p, grid, W, plan.shares, plan.input_shares,
                                        plan.block_tiles)) {
     outputs = share(p.group_out(), W, index % plan.shares, plan.shares);

@@ -1,6 +1,7 @@
 // The register tile of Winograd's products: N tiles x V vectors of output channels, for one point.
 //
-// Loop order: depth taps > blocks of `width` input channels > channels of a block; one step
+// Loop order: parts of the sum > blocks of `width` input channels, depth tap after depth tap >
+// channels of a block; one step
 // multiplies N broadcast inputs with V weight vectors into N*V accumulators. The transformed input
 // of N tiles is packed as [block][tile][channel of the block], so that one pointer and constant
 // distances reach all N broadcasts; weights stream front to back. With 32 registers N x V = 14 x 2
@@ -15,9 +16,9 @@ struct WinogradShape {
 };
 
 // Channels that one row of tiles sums over: `taps` times `blocks` blocks of a vector, of which the
-// last holds `last` channels.
+// last holds `last` channels. Sums of `part` blocks are added up on their own.
 struct WinogradDepth {
-  Index taps, blocks, last;
+  Index taps, blocks, last, part;
 };
 
 template <class T, int V, int N>
@@ -26,15 +27,19 @@ template <class T, int V, int N>
   using Vt = Vec<T>;
   constexpr int W = Vt::width;
   constexpr Index kAhead = 32 * V * W;  // elements of weights fetched in advance
-  typename Vt::Reg acc[N][V];
+  const Index total = depth.taps * depth.blocks;
+  Index of_tap = 0;
+  for (Index first = 0; first == 0 || first < total; first += depth.part) {
+    typename Vt::Reg acc[N][V];
 #pragma GCC unroll 14
-  for (int n = 0; n < N; ++n) {
+    for (int n = 0; n < N; ++n) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) acc[n][v] = Vt::zero();
-  }
-  for (Index z = 0; z < depth.taps; ++z) {
-    for (Index b = 1; b <= depth.blocks; ++b, x += N * W) {
-      const T* const stop = x + (b < depth.blocks ? W : depth.last);
+      for (int v = 0; v < V; ++v) acc[n][v] = Vt::zero();
+    }
+    for (Index left = smaller(depth.part, total - first); left > 0; --left, x += N * W) {
+      const bool ends = ++of_tap == depth.blocks;
+      if (ends) of_tap = 0;
+      const T* const stop = x + (ends ? depth.last : W);
       for (const T* at = x; at != stop; ++at, weights += V * W) {
         typename Vt::Reg w[V];
 #pragma GCC unroll 2
@@ -52,11 +57,14 @@ template <class T, int V, int N>
         }
       }
     }
-  }
 #pragma GCC unroll 14
-  for (int n = 0; n < N; ++n) {
+    for (int n = 0; n < N; ++n) {
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) Vt::store(to + (n * V + v) * W, acc[n][v]);
+      for (int v = 0; v < V; ++v) {
+        T* const sum = to + (n * V + v) * W;
+        Vt::store(sum, first == 0 ? acc[n][v] : Vt::add(Vt::load(sum), acc[n][v]));
+      }
+    }
   }
 }
 
