@@ -189,7 +189,10 @@ bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_we
 
 Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
                      const char*& why) {
-  const Family family = cheapest_tiles(p, table, keeps_weights).family;
+  // Of a problem that is declined nothing is estimated: its sums may be empty.
+  const Family family = winograd_declines(p) == nullptr
+                            ? cheapest_tiles(p, table, keeps_weights).family
+                            : Family::winograd_2x2;
   switch (family) {
     case Family::winograd_4x4:
       why = "3 x 3 at stride 1: a quarter of the products outweighs the transforms";
