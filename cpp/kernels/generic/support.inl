@@ -12,6 +12,25 @@ struct Carver {
   }
 };
 
+// Compilers read a value again from memory for each use, where an instruction can take it from
+// there, and compute the address of each load ahead, which takes a register for each. What is held
+// is read once; from an address that is held, the loads' own offsets are counted.
+template <class T>
+[[gnu::always_inline]] static inline void hold(typename Vec<T>::Reg& value) {
+#if defined(__AVX512F__)
+  __asm__("" : "+v"(value));
+#elif defined(__SSE2__)
+  __asm__("" : "+x"(value));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(value));
+#endif
+}
+
+template <class T>
+[[gnu::always_inline]] static inline void hold_address(const T*& at) {
+  __asm__("" : "+r"(at));
+}
+
 template <class T>
 static inline void fill_zero(T* to, Index count) {
   Index i = 0;
