@@ -48,12 +48,14 @@ template <class T, int KC, int S, int P, bool Edge, bool Full>
   for (int s = 0; s < KC; ++s) {
     const Acc<T>* at = w + s * row.w_step;
     weight[s] = Full ? Vec<Acc<T>>::load(at) : Vec<Acc<T>>::load_masked(at, mask);
+    hold<Acc<T>>(weight[s]);
   }
 #pragma GCC unroll 64
   for (int q = 0; q < S * (P - 1) + KC; ++q) {
     if (Edge && (q < inside.lo || q >= inside.hi)) continue;
     const T* from = x + q * row.x_step;
-    const typename Vt::Reg in = Full ? Vt::load(from) : Vt::load_masked(from, mask);
+    typename Vt::Reg in = Full ? Vt::load(from) : Vt::load_masked(from, mask);
+    if (KC > S) hold<T>(in);  // else it is multiplied once
 #pragma GCC unroll 8
     for (int s = 0; s < KC; ++s) {
       if (q < s || (q - s) % S != 0 || (q - s) / S >= P) continue;
@@ -69,7 +71,8 @@ template <class T, int P, bool Full>
                                                            typename Vec<T>::Mask mask,
                                                            typename Vec<T>::Reg (&acc)[P]) {
   using Vt = Vec<T>;
-  const typename Vt::Reg weight = Full ? Vec<Acc<T>>::load(w) : Vec<Acc<T>>::load_masked(w, mask);
+  typename Vt::Reg weight = Full ? Vec<Acc<T>>::load(w) : Vec<Acc<T>>::load_masked(w, mask);
+  hold<Acc<T>>(weight);
 #pragma GCC unroll 16
   for (int m = 0; m < P; ++m) {
     const Index q = m * row.spacing;
