@@ -28,5 +28,6 @@ problems=${1:-$work/problems.bin}
 build_kernel_tests "$work/neon" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -DNDEBUG" \
   -DCMAKE_TOOLCHAIN_FILE="$root/cmake/toolchain-aarch64.cmake"
-qemu-aarch64-static -L /usr/aarch64-linux-gnu \
+# The scalar unit is the text that runs natively elsewhere.
+FASTCONV_ISA=neon qemu-aarch64-static -L /usr/aarch64-linux-gnu \
   "$work/neon/tests/kernels/runner/fastconv_runner" "$problems"

@@ -6,7 +6,8 @@
 # a sanitizer both run, one after the other.
 # The matrix unit is emulated, so that its kernels are tested on every machine, loads and stores of
 # tiles included. The kernels' text is the same for all vector units: one with masked tails and the
-# matrix unit are built for addresses, one without masks for threads. The thread sanitizer runs on the
+# matrix unit are built for addresses, one without masks for threads; the scalar unit, which every build
+# has and which is the slowest, runs for addresses alone. The thread sanitizer runs on the
 # std::thread backend: it cannot see into libgomp's barriers.
 set -euo pipefail
 source "$(dirname "$0")/kernel_tests.sh"
@@ -31,7 +32,8 @@ address() {
 thread() {
   build_kernel_tests "$work/thread" "${flags[@]}" -DFASTCONV_SANITIZE=thread -DFASTCONV_OPENMP=OFF \
     -DFASTCONV_UNITS=avx2
-  TSAN_OPTIONS=halt_on_error=1 "$work/thread/tests/kernels/runner/fastconv_runner" "$problems"
+  TSAN_OPTIONS=halt_on_error=1 FASTCONV_ISA=avx2 \
+    "$work/thread/tests/kernels/runner/fastconv_runner" "$problems"
 }
 
 for sanitizer in ${2:-address thread}; do
