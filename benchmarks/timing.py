@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # Calls shorter than this are timed in batches, so that the clock's own cost stays below 0.2 %.
 _BATCH_BELOW = 50e-6
-# Runtimes leave their worker threads spinning for a while after a call; on a machine with few
-# cores those would take time from the next contestant.
-_PAUSE = 0.004
+# Runtimes leave their worker threads spinning for a while after a call (libgomp 7 ms, ONNX Runtime
+# 50 ms); on a machine with few cores those would take time from the next contestant.
+_PAUSE, _LONGEST_PAUSE = 0.003, 0.5
+_THREADS = Path("/proc/self/task")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,29 @@ class _Sampler:
         return Timing(statistics.median(self.samples), min(self.samples), self.calls)
 
 
+def _others_run() -> bool:
+    """Return whether a thread of this process besides the calling one is running."""
+    own = str(threading.get_native_id())
+    for thread in _THREADS.iterdir():
+        if thread.name != own:
+            try:
+                state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:  # it has ended
+                continue
+            if state == "R":
+                return True
+    return False
+
+
+def wait_until_quiet() -> None:
+    """Pause until the worker threads of whoever ran last have stopped spinning."""
+    end = time.perf_counter() + _LONGEST_PAUSE
+    time.sleep(_PAUSE)
+    if _THREADS.exists():
+        while _others_run() and time.perf_counter() < end:
+            time.sleep(_PAUSE)
+
+
 def race(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Timing]:
     """Time every contestant in turn, round after round.
 
@@ -101,7 +127,7 @@ def race(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[s
         for _ in range(effort.rounds):
             for sampler in samplers.values():
                 if not sampler.done:
-                    time.sleep(_PAUSE)
+                    wait_until_quiet()
                     sampler.sample_round()
     finally:
         if collecting:

@@ -1,3 +1,5 @@
+import hashlib
+import threading
 import time
 
 import numpy as np
@@ -9,7 +11,7 @@ from fastconv.benchmarks.own import Fastconv, FastconvPlan
 from fastconv.benchmarks.problem import Problem, call, make_arrays
 from fastconv.benchmarks.runner import measure_layers
 from fastconv.benchmarks.suites import Layer
-from fastconv.benchmarks.timing import Effort, race
+from fastconv.benchmarks.timing import Effort, race, wait_until_quiet
 
 SHORT = Effort(seconds=0.004, rounds=2, limit=0.02)
 LAYERS = [
@@ -122,6 +124,19 @@ def test_medians_tell_slow_from_fast():
     assert timings["none"].median < 2e-6
     assert timings["none"].best <= timings["none"].median
     assert timings["none"].calls > 1000
+
+
+def test_pauses_last_until_other_threads_have_stopped():
+    """Worker threads that spin would take a core from the next contestant."""
+    ended = []
+
+    def work():  # without the interpreter's lock, as worker threads do
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000)
+        ended.append(True)
+
+    threading.Thread(target=work).start()
+    wait_until_quiet()
+    assert ended
 
 
 def test_very_slow_calls_are_made_twice_at_least_and_not_often():
