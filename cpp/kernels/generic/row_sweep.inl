@@ -6,37 +6,59 @@
 // read common input rows, so a tile takes those. Where rows are left over, the last tile moves back
 // and computes some of them again, to the same bits.
 
+// How a tile of V vectors loads, and whether of one plane.
+struct RowForm {
+  RowEdge edge;
+  bool single;
+};
+
 // The tile of R x V for a kernel of KH x KW, S input rows from one output row to the next, SW
-// columns. `most` is the widest that the registers hold.
-template <class T, int KH, int KW, int S, int SW, int R, int V>
-static RowTile<T> row_tile_of_edge(RowEdge edge) {
-  constexpr bool widest = V == (R == 1 ? RowLimits<T>::single_vectors : RowLimits<T>::vectors);
-  if constexpr (widest) {
-    if (edge == RowEdge::none) return row_tile<T, KH, KW, S, SW, R, V, RowEdge::none>;
+// columns.
+template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge>
+static RowTile<T> row_tile_of_planes(bool single) {
+  // Tiles of one vector gain nothing by being of a single plane.
+  if constexpr (KW > 0 && V > 1) {
+    if (single) return row_tile<T, KH, KW, S, SW, R, V, Edge, true>;
   }
-  if constexpr (V > 2 && KW > 0) return row_tile<T, KH, KW, S, SW, R, V, RowEdge::ends>;
-  return row_tile<T, KH, KW, S, SW, R, V, RowEdge::all>;
+  return row_tile<T, KH, KW, S, SW, R, V, Edge, false>;
 }
 
+template <class T, int KH, int KW, int S, int SW, int R, int V>
+static RowTile<T> row_tile_of_edge(RowForm form) {
+  constexpr bool widest = V == (R == 1 ? RowLimits<T>::single_vectors : RowLimits<T>::vectors);
+  if constexpr (widest) {
+    if (form.edge == RowEdge::none) {
+      return row_tile_of_planes<T, KH, KW, S, SW, R, V, RowEdge::none>(form.single);
+    }
+  }
+  if constexpr (V > 2 && KW > 0) {
+    if (form.edge == RowEdge::ends) {
+      return row_tile_of_planes<T, KH, KW, S, SW, R, V, RowEdge::ends>(form.single);
+    }
+  }
+  return row_tile_of_planes<T, KH, KW, S, SW, R, V, RowEdge::all>(form.single);
+}
+
+// Of up to the most vectors that the registers hold.
 template <class T, int KH, int KW, int S, int SW, int R>
-static RowTile<T> row_tile_of_vectors(int vectors, RowEdge edge) {
+static RowTile<T> row_tile_of_vectors(int vectors, RowForm form) {
   constexpr int most = R == 1                              ? RowLimits<T>::single_vectors
                        : R > RowLimits<T>::tall_rows && KH ? RowLimits<T>::narrow_vectors
                        : R > RowLimits<T>::tall_rows       ? 3
                                                            : RowLimits<T>::vectors;
   if constexpr (most >= 8) {
-    if (vectors == 8) return row_tile_of_edge<T, KH, KW, S, SW, R, 8>(edge);
+    if (vectors == 8) return row_tile_of_edge<T, KH, KW, S, SW, R, 8>(form);
   }
   if constexpr (most >= 4) {
-    if (vectors == 4) return row_tile_of_edge<T, KH, KW, S, SW, R, 4>(edge);
+    if (vectors == 4) return row_tile_of_edge<T, KH, KW, S, SW, R, 4>(form);
   }
   if constexpr (most >= 3 && R > 1) {
-    if (vectors == 3) return row_tile_of_edge<T, KH, KW, S, SW, R, 3>(edge);
+    if (vectors == 3) return row_tile_of_edge<T, KH, KW, S, SW, R, 3>(form);
   }
   if constexpr (most >= 2) {
-    if (vectors == 2) return row_tile_of_edge<T, KH, KW, S, SW, R, 2>(edge);
+    if (vectors == 2) return row_tile_of_edge<T, KH, KW, S, SW, R, 2>(form);
   }
-  return row_tile_of_edge<T, KH, KW, S, SW, R, 1>(edge);
+  return row_tile_of_edge<T, KH, KW, S, SW, R, 1>(form);
 }
 
 // Rows and vectors of the tiles of a sweep, with what is unrolled for them.
@@ -45,24 +67,29 @@ struct RowChoice {
   int fixed_rows;  // 3, 5 or 7 where the kernel's rows are unrolled, else 0
 };
 
-// The largest tile, among those that compute few rows twice.
+// The largest tile, among those that compute few rows twice. Of rows a dilation apart there are
+// `members.lo` or `members.hi`.
 template <class T>
-static inline RowChoice choose_rows(Index kernel_rows, Index spacing, int column_step,
-                                    Index members, Index vectors) {
+static inline RowChoice choose_rows(Index kernel_rows, Index kernel_cols, Index spacing,
+                                    int column_step, Range members_of, Index vectors) {
   using L = RowLimits<T>;
   const bool same = spacing == column_step;
+  const Index members = members_of.lo;
   const bool fixed = members >= L::fixed_rows && same &&
                      (spacing == 1   ? kernel_rows == 3 || kernel_rows == 5 || kernel_rows == 7
                       : spacing == 2 ? kernel_rows == 3 || kernel_rows == 5
                                      : false);
-  const auto wasted = [&](int rows) { return ceil_div(members, rows) * rows - members; };
-  if (fixed) {
-    const int rows = vectors <= L::narrow_vectors && members >= L::narrow_rows &&
-                             wasted(L::narrow_rows) <= wasted(L::fixed_rows) + members / 8
-                         ? L::narrow_rows
-                         : L::fixed_rows;
-    return {rows, L::vectors, static_cast<int>(kernel_rows)};
+  const auto tile_rows = [&](int rows) { return ceil_div(members_of.hi, rows) * rows; };
+  const bool narrow = fixed && vectors <= L::narrow_vectors && members >= L::narrow_rows &&
+                      tile_rows(L::narrow_rows) <= tile_rows(L::fixed_rows) + members / 8;
+  const int rows = narrow ? L::narrow_rows : L::fixed_rows;
+  // A tile costs as much again as one and a half of its rows.
+  const auto work = [&](int r) { return ceil_div(members_of.hi, r) * (2 * r + 3); };
+  if (kernel_rows == 3 && kernel_cols == 3 && spacing == 1 && column_step == 1 &&
+      members_of.hi >= L::few_rows && (!fixed || work(L::few_rows) < work(rows))) {
+    return {L::few_rows, L::vectors, 3};
   }
+  if (fixed) return {rows, L::vectors, static_cast<int>(kernel_rows)};
   const Index reach =
       spacing > 2 || (column_step == 2 && spacing == 1) ? 1 : (kernel_rows - 1) / spacing + 1;
   const Index most = smaller(members, reach);
@@ -75,8 +102,11 @@ static inline RowChoice choose_rows(Index kernel_rows, Index spacing, int column
 
 // Tiles whose kernel rows are unrolled; the columns too where few vectors share their masks.
 template <class T, int SW, int R>
-static RowTile<T> fixed_row_tile(int rows, bool square, int vectors, RowEdge edge) {
+static RowTile<T> fixed_row_tile(int rows, bool square, int vectors, RowForm edge) {
   constexpr bool narrow = R > RowLimits<T>::fixed_rows;
+  if constexpr (R == RowLimits<T>::few_rows) {
+    return row_tile_of_vectors<T, 3, 3, SW, SW, R>(vectors, edge);
+  }
   if (rows == 3 && square) return row_tile_of_vectors<T, 3, 3, SW, SW, R>(vectors, edge);
   if (rows == 3) return row_tile_of_vectors<T, 3, 0, SW, SW, R>(vectors, edge);
   if constexpr (narrow && SW == 1) {
@@ -89,15 +119,19 @@ static RowTile<T> fixed_row_tile(int rows, bool square, int vectors, RowEdge edg
   return row_tile_of_vectors<T, 5, 0, SW, SW, R>(vectors, edge);
 }
 
-// `square`: as many kernel columns as rows, and a tile that lacks inputs at its ends only.
+// `square`: as many kernel columns as rows.
 template <class T, int SW>
 static RowTile<T> row_tile_for(const RowChoice& c, Index spacing, bool square, int vectors,
-                               RowEdge edge) {
+                               RowForm edge) {
   using L = RowLimits<T>;
   if (c.fixed_rows != 0) {
     if constexpr (L::narrow_rows > L::fixed_rows) {
       if (c.rows > L::fixed_rows)
         return fixed_row_tile<T, SW, L::narrow_rows>(c.fixed_rows, square, vectors, edge);
+    }
+    if constexpr (SW == 1) {
+      if (c.rows == L::few_rows)
+        return fixed_row_tile<T, SW, L::few_rows>(c.fixed_rows, square, vectors, edge);
     }
     return fixed_row_tile<T, SW, L::fixed_rows>(c.fixed_rows, square, vectors, edge);
   }
@@ -148,8 +182,9 @@ class RowSweep {
     apart_ = axes.dilation / common;
     const Index spacing = axes.in_step / common;
     const Index vectors = ceil_div(axes.width, Vec<T>::width);
-    choice_ = choose_rows<T>(problem.kernel_rows, spacing, axes.column_step,
-                             larger(1, axes.height / apart_), vectors);
+    choice_ =
+        choose_rows<T>(problem.kernel_rows, problem.kernel_cols, spacing, axes.column_step,
+                       {larger(1, axes.height / apart_), ceil_div(axes.height, apart_)}, vectors);
     problem_.x_row = axes.dilation * axes.row;
     problem_.y_row *= apart_;
     // With more kernel rows, the height of a block would decide between orders of the sums.
@@ -174,9 +209,10 @@ class RowSweep {
   // which those in `inside` exist; x points at input row 0, y at the block's first output.
   void run(const T* x, Index first, Range inside, const T* w, T* y, Index y_row, T bias) const {
     // Sums that start at +0 never become -0, so products with padding do not change a bit.
-    RowPlace<T> place{nullptr, w, nullptr, bias + T(0), 0, 0};
+    RowPlace<T> place{nullptr, w, nullptr, bias + T(0), 0, 0, 0};
     for (Index start = 0; start < smaller(apart_, axes_.height); ++start) {
       const Index members = ceil_div(axes_.height - start, apart_);
+      place.rows = static_cast<int>(smaller(members, choice_.rows));
       for (Index i = 0; i < members; i += choice_.rows) {
         const Index row = start + larger(0, smaller(i, members - choice_.rows)) * apart_;
         const Index base = first + row * axes_.in_step;
@@ -221,11 +257,14 @@ class RowSweep {
       block.tap_lo = smaller(block.tap_lo, s);
       block.tap_hi = s + 1;
     }
-    const RowEdge edge = all && vectors == widest() ? RowEdge::none : RowEdge::all;
-    const bool square = taps == choice_.fixed_rows && (vectors <= 2 || only_ends(at, vectors));
-    block.run = step == 1 ? row_tile_for<T, 1>(choice_, spacing, square, vectors, edge)
-                          : row_tile_for<T, 2>(choice_, spacing, square, vectors, edge);
-    if (edge == RowEdge::none) return masks;
+    const RowForm form{all && vectors == widest() ? RowEdge::none
+                       : only_ends(at, vectors)   ? RowEdge::ends
+                                                  : RowEdge::all,
+                       problem_.planes == 1};
+    const bool square = taps == choice_.fixed_rows;
+    block.run = step == 1 ? row_tile_for<T, 1>(choice_, spacing, square, vectors, form)
+                          : row_tile_for<T, 2>(choice_, spacing, square, vectors, form);
+    if (form.edge == RowEdge::none) return masks;
     block.masks = masks;
     for (Index s = 0; s < taps; ++s) {
       for (Index part = 0; part < vectors * step; ++part) {
