@@ -103,6 +103,7 @@ def _conv_geometry() -> list[Problem]:
         named_case("conv2d", (1, 40, 3, 3), (14, 20, 3, 3), groups=2, padding=1),
         named_case("conv3d", (1, 12, 2, 2, 2), (10, 12, 2, 2, 2), bias=True),
         named_case("conv1d", (1, 300, 7), (16, 300, 3), dilation=2),
+        *(named_case("conv2d", (2, 40, 9, 31), (n, 40, 1, 1), bias=True) for n in (1, 5, 14)),
         # Rows taken one by one: of whole vectors over several blocks of channels; moved back to end
         # with the row; strided. Pointwise with more pixels and output channels than one tile's.
         named_case("conv2d", (1, 130, 6, 64), (24, 130, 3, 3), padding=1),
@@ -171,6 +172,9 @@ def _conv_depthwise() -> list[Problem]:
         depthwise(2, (31, 70), (31, 31), padding=15),
         depthwise(17, (7, 7), (13, 13), padding=6, activation="silu"),
         depthwise(18, (16, 20), (3, 3), dilation=12, padding=12),
+        depthwise(3, (17, 35), (3, 3), dilation=7, padding=7, bias=True),
+        depthwise(3, (10, 66), (3, 3), dilation=4, padding=4, activation="relu"),
+        *(depthwise(3, (n, 50), (3, 3), padding=1) for n in (3, 5, 6)),
         depthwise(18, (16, 90), (3, 5), dilation=(2, 20), padding=(2, 40)),
         depthwise(17, (12, 17), (4, 4), stride=(2, 3), dilation=(3, 2), padding=4),
         depthwise(17, (12, 17), (5, 3), stride=(1, 2), dilation=(2, 4), padding=3),
@@ -200,6 +204,8 @@ def _conv_other_ranks() -> list[Problem]:
         named_case("conv1d", (3, 20), (7, 3, 4), bias=True),
         named_case("conv1d", (2, 16, 70), (32, 16, 2), dilation=16, padding=((16, 0),)),
         named_case("conv1d", (1, 8, 600), (8, 8, 2), dilation=512, padding=((512, 0),)),
+        named_case("conv1d", (1, 3, 100), (19, 3, 31), dilation=32, padding=480, bias=True),
+        named_case("conv2d", (1, 3, 6, 70), (9, 3, 3, 3), dilation=(1, 60), padding=(1, 60)),
         named_case("conv1d", (1, 3, 101), (5, 3, 9), stride=4, padding=4),
         named_case("conv1d", (4, 2, 33), (3, 2, 5), stride=7),
         named_case("conv1d", (1, 2, 30), (3, 2, 6), padding="same", dilation=3),

@@ -9,6 +9,7 @@
 #include "core/choose_dense.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/conv_schedule.h"
 #include "core/estimate.h"
@@ -88,7 +89,13 @@ double direct_cost(const Work& w) {
   const double positions = (w.rows - 1) * pitch + w.cols;
   const double tiles =
       w.units * w.slices * w.vectors(positions) * w.lanes() / number(w.table.planar_n);
-  const double sum = w.channels * w.taps * w.in_depth * w.in_height;
+  // Tiles of long rows skip the kernel columns that meet no input.
+  const double reach = number(larger(0, w.width.taps - 1) * std::abs(w.width.offset_step));
+  const double tile_width = number(w.table.planar_n);
+  const double met = reach < tile_width || w.cols < 2 * w.lanes()
+                         ? 1.0
+                         : std::min(1.0, w.in_width + tile_width / reach);
+  const double sum = w.channels * w.taps * w.in_depth * w.in_height * met;
   // A run of steps starts anew for each kernel element, or row; strips of few channels are near.
   const double restart = p.group_in() <= 8 ? 0.002 : 0.004;
   const double run = row.copies > 1 ? 1.0 : number(larger(1, w.width.taps));

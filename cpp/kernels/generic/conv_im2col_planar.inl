@@ -145,7 +145,8 @@ static void im2col_planar_task(const ConvJob& job, const GridTask& task, Carver 
       const bool straight = pieces.straight(vectors, y_col);
       for (Index k = task.out_channels.lo; k < task.out_channels.hi;) {
         const int m = planar_rows<T>(task.out_channels.hi - k);
-        step.ahead = line_ahead(next, (k - task.out_channels.lo) / PlanarShape<T>::m);
+        fetch_ahead(next, (k - task.out_channels.lo) / PlanarShape<T>::m,
+                    task.out_channels.hi - task.out_channels.lo, step);
         step.w = weights.at(k, m, 0);
         step.w_scale = weights.scale(m);
         const PlanarEpilogue<T> end{bias == nullptr ? nullptr : bias + first_channel + k,

@@ -34,6 +34,7 @@ struct PlanarStep {
   int last;              // elements of the last vector that may be read, when Partial
   const char* ahead;     // what to fetch with the first step of a full tile; null for nothing
   Index ahead_step;      // from one step's to the next step's, in bytes
+  bool ahead_all;        // fetches all lines of a tile's pixels, not one
 };
 
 template <class T>
@@ -43,14 +44,18 @@ struct PlanarShape {
   static constexpr int n = v * Vec<T>::width;
 };
 
-// What the i-th tile of output channels fetches of the pixels after its own, which start at `next`:
-// one line of each step's input, until all lines are. The line that holds the end of a tile's
-// pixels is the next tile's first.
+// What the i-th tile of `channels` output channels fetches of the pixels after its own, which start
+// at `next`: one line of each step's input, until all lines are. The line that holds the end of a
+// tile's pixels is the next tile's first.
 template <class T>
-static inline const char* line_ahead(const T* next, Index i) {
+static inline void fetch_ahead(const T* next, Index i, Index channels, PlanarStep<T>& step) {
   constexpr Index kLine = 64, kBytes = PlanarShape<T>::n * static_cast<Index>(sizeof(T));
-  if (Vec<T>::width == 1 || next == nullptr || i * kLine >= kBytes) return nullptr;
-  return reinterpret_cast<const char*>(next) + smaller((i + 1) * kLine, kBytes) - 1;
+  step.ahead_all = channels / PlanarShape<T>::m < ceil_div(kBytes, kLine);
+  if (step.ahead_all && i > 0) next = nullptr;
+  const bool fetches = Vec<T>::width > 1 && next != nullptr && i * kLine < kBytes;
+  step.ahead = !fetches
+                   ? nullptr
+                   : reinterpret_cast<const char*>(next) + smaller((i + 1) * kLine, kBytes) - 1;
 }
 
 // Where a tile's sums go, and where they come from when a tile resumes: M rows of V vectors, `row`
@@ -112,7 +117,7 @@ static inline void finish_registers(typename Vec<T>::Reg (&acc)[M][V],
 }
 
 // Adds all steps to the tile; starts from zero unless `resume`.
-template <class T, int M, int V, bool Partial, bool Ahead = false>
+template <class T, int M, int V, bool Partial, int Ahead = 0>
 [[gnu::noinline]] static void planar_tile(const PlanarStep<T>& step, TileRows<T> tile, bool resume,
                                           const PlanarEpilogue<T>& end) {
   using Vt = Vec<T>;
@@ -145,8 +150,9 @@ template <class T, int M, int V, bool Partial, bool Ahead = false>
         group[0] = first_group;
         group[1] = group[0] + three_rows;
         group[2] = group[1] + three_rows;
-        if constexpr (Ahead) {
-          __builtin_prefetch(ahead, 0, 2);
+        if constexpr (Ahead > 0) {
+#pragma GCC unroll 4
+          for (int line = 0; line < Ahead; ++line) __builtin_prefetch(ahead + line * 64, 0, 2);
           ahead += step.ahead_step;
         }
         typename Vt::Reg in[V];
@@ -196,12 +202,27 @@ static inline int planar_rows(Index rows) {
   return rows >= 2 ? 2 : 1;
 }
 
+// A full tile's pixels, with those of the next fetched meanwhile.
+template <class T>
+static inline void run_fetching_tile(int rows, const PlanarStep<T>& step, TileRows<T> tile,
+                                     bool resume, const PlanarEpilogue<T>& end) {
+  constexpr int M = PlanarShape<T>::m, V = PlanarShape<T>::v;
+  constexpr int kLines = (PlanarShape<T>::n * static_cast<int>(sizeof(T)) + 63) / 64;
+  if (!step.ahead_all) return planar_tile<T, M, V, false, 1>(step, tile, resume, end);
+  if constexpr (M >= 8) {
+    if (rows == 8) return planar_tile<T, 8, V, false, kLines>(step, tile, resume, end);
+  }
+  if (rows == 4) return planar_tile<T, 4, V, false, kLines>(step, tile, resume, end);
+  if (rows == 2) return planar_tile<T, 2, V, false, kLines>(step, tile, resume, end);
+  planar_tile<T, 1, V, false, kLines>(step, tile, resume, end);
+}
+
 template <class T>
 static inline void run_planar_tile(int rows, int vectors, bool partial, const PlanarStep<T>& step,
                                    TileRows<T> tile, bool resume, const PlanarEpilogue<T>& end) {
   constexpr int M = PlanarShape<T>::m, V = PlanarShape<T>::v;
-  if (step.ahead != nullptr && rows == M && vectors == V && !partial) {
-    return planar_tile<T, M, V, false, true>(step, tile, resume, end);
+  if (step.ahead != nullptr && vectors == V && !partial && (step.ahead_all || rows == M)) {
+    return run_fetching_tile(rows, step, tile, resume, end);
   }
   if constexpr (M >= 8) {
     if (rows == 8) return planar_tile_of<T, 8>(vectors, partial, step, tile, resume, end);
