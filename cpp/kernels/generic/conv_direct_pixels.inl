@@ -164,9 +164,9 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
   T* y = static_cast<T*>(job.y) + output_origin(p, task);
   // Outputs that no cache holds are asked for before they are computed, so that their stores do not
   // stall. (Measured, 3->64 channels-last: 3 to 6 %.)
-  constexpr Index kLargeOutput = (Index{2} << 20) / sizeof(T);
+  constexpr Index kLargeOutput = (Index{2} << 20) / sizeof(T), kLine = 64 / sizeof(T);
   const bool fetches_outputs =
-      p.y.channel == 1 && p.batch * p.out_channels * p.out.product() > kLargeOutput;
+      y_col > 0 && p.batch * p.out_channels * p.out.product() > kLargeOutput;
   for (Index c = 0; c == 0 || c < channels; c += depth) {
     const Range block = {c, smaller(channels, c + depth)};
     const bool first = c == 0, last = block.hi == channels;
@@ -188,11 +188,13 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
       const bool adjoin = y_row == length * y_col;
       const Index count = adjoin ? height * length : length, stored_rows = adjoin ? 1 : height;
       if (fetches_outputs && last) {
-        constexpr Index kLine = 64 / sizeof(T);
-        for (Index r = 0; r < height; ++r) {
-          for (Index i = 0; i < length; ++i) {
-            for (Index e = 0; e < panel.channels; e += kLine) {
-              __builtin_prefetch(out + r * y_row + i * y_col + e, 1, 2);
+        // From one line to the next along channels or pixels, whichever adjoin.
+        const Index by_channel = p.y.channel == 1 ? kLine : 1;
+        const Index by_pixel = p.y.channel == 1 ? 1 : larger(1, kLine / y_col);
+        for (Index r = 0; r < stored_rows; ++r) {
+          for (Index e = 0; e < panel.channels; e += by_channel) {
+            for (Index i = 0; i < count; i += by_pixel) {
+              __builtin_prefetch(out + r * y_row + i * y_col + e * p.y.channel, 1, 2);
             }
           }
         }
