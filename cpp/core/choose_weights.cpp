@@ -102,8 +102,8 @@ WeightFamily choose_weights(const ConvProblem& p, const DTypeTable& table) {
   };
   if (p.kernel.product() > 1) consider(WeightFamily::unfolded, unfolded_cost(w));
   consider(WeightFamily::rows, rows_cost(w));
-  // An element of a transformed tile errs as the largest of its products does; a sum of few products
-  // may have none that are as large. (Of one product the bound was seen to be passed.)
+  // An element of a transformed tile errs as the largest of its products does; a sum of few
+  // products may have none that are as large. (Of one product the bound was seen to be passed.)
   constexpr Index kFewPixels = 32;
   if (takes_winograd(p, table.width) && p.batch * p.out.product() >= kFewPixels) {
     // Half a cycle for a multiply-add, and more where elements of a tile do not adjoin.
