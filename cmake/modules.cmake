@@ -7,12 +7,12 @@
 file(GLOB_RECURSE headers RELATIVE ${pybind11_INCLUDE_DIR} ${pybind11_INCLUDE_DIR}/pybind11/*.h)
 foreach(header IN LISTS headers)
   cmake_path(GET header PARENT_PATH folder)
-  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include/${folder})
-  file(COPY_FILE ${pybind11_INCLUDE_DIR}/${header} ${PROJECT_BINARY_DIR}/include/${header}
+  file(MAKE_DIRECTORY ${FASTCONV_HEADER_COPIES}/${folder})
+  file(COPY_FILE ${pybind11_INCLUDE_DIR}/${header} ${FASTCONV_HEADER_COPIES}/${header}
     ONLY_IF_DIFFERENT)
 endforeach()
 set_target_properties(pybind11::pybind11_headers PROPERTIES
-  INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_BINARY_DIR}/include)
+  INTERFACE_INCLUDE_DIRECTORIES ${FASTCONV_HEADER_COPIES})
 
 add_library(fastconv_bindings OBJECT
   src/array_memory.cpp
