@@ -163,7 +163,7 @@ static void direct_pixels_task(const ConvJob& job, const GridTask& task, Carver 
       job.bias == nullptr ? nullptr : static_cast<const T*>(job.bias) + task.group * p.group_out();
   T* y = static_cast<T*>(job.y) + output_origin(p, task);
   // Outputs that no cache holds are asked for before they are computed, so that their stores do not
-  // stall. (Measured, 3->64 channels-last: 3 to 6 %.)
+  // stall. (Measured: 3->64 channels-last 3 to 6 %, NCHW nothing to 5 %.)
   constexpr Index kLargeOutput = (Index{2} << 20) / sizeof(T), kLine = 64 / sizeof(T);
   const bool fetches_outputs =
       y_col > 0 && p.batch * p.out_channels * p.out.product() > kLargeOutput;

@@ -41,7 +41,8 @@ template <class T, int A, int B, int V>
 [[gnu::noinline]] static void pixel_rows_tile(const PixelTile<T>& tile) {
   using Vt = Vec<T>;
   constexpr int M = A + B, W = Vt::width, kFirst = (A + 2) / 3, kGroups = kFirst + (B + 2) / 3;
-  constexpr Index kAhead = 4096;  // bytes of weights
+  // Bytes of weights: what memory needs; from the third level an eighth is enough.
+  constexpr Index kAhead = 4096;
   typename Vt::Reg acc[M][V];
 #pragma GCC unroll 14
   for (int m = 0; m < M; ++m) {

@@ -4,7 +4,8 @@
 //
 // Output rows that are a multiple of the dilation apart (divided by what it shares with the stride)
 // read common input rows, so a tile takes those. Where rows are left over, the last tile moves back
-// and computes some of them again, to the same bits.
+// and computes some of them again, to the same bits; the smallest stores fewer where there are
+// less.
 
 // How a tile of V vectors loads, and whether of one plane.
 struct RowForm {
@@ -100,52 +101,53 @@ static inline RowChoice choose_rows(Index kernel_rows, Index kernel_cols, Index 
   return {1, L::single_vectors, 0};
 }
 
-// Tiles whose kernel rows are unrolled; the columns too where few vectors share their masks.
+// Tiles whose kernel rows are unrolled; of 3 x 3, and of 5 x 5 and 7 x 7 where a tile has few
+// vectors, the columns too.
 template <class T, int SW, int R>
-static RowTile<T> fixed_row_tile(int rows, bool square, int vectors, RowForm edge) {
+static RowTile<T> fixed_row_tile(int rows, bool square, int vectors, RowForm form) {
   constexpr bool narrow = R > RowLimits<T>::fixed_rows;
   if constexpr (R == RowLimits<T>::few_rows) {
-    return row_tile_of_vectors<T, 3, 3, SW, SW, R>(vectors, edge);
+    return row_tile_of_vectors<T, 3, 3, SW, SW, R>(vectors, form);
   }
-  if (rows == 3 && square) return row_tile_of_vectors<T, 3, 3, SW, SW, R>(vectors, edge);
-  if (rows == 3) return row_tile_of_vectors<T, 3, 0, SW, SW, R>(vectors, edge);
+  if (rows == 3 && square) return row_tile_of_vectors<T, 3, 3, SW, SW, R>(vectors, form);
+  if (rows == 3) return row_tile_of_vectors<T, 3, 0, SW, SW, R>(vectors, form);
   if constexpr (narrow && SW == 1) {
-    if (rows == 5 && square) return row_tile_of_vectors<T, 5, 5, SW, SW, R>(vectors, edge);
-    if (rows == 7 && square) return row_tile_of_vectors<T, 7, 7, SW, SW, R>(vectors, edge);
+    if (rows == 5 && square) return row_tile_of_vectors<T, 5, 5, SW, SW, R>(vectors, form);
+    if (rows == 7 && square) return row_tile_of_vectors<T, 7, 7, SW, SW, R>(vectors, form);
   }
   if constexpr (SW == 1) {
-    if (rows == 7) return row_tile_of_vectors<T, 7, 0, SW, SW, R>(vectors, edge);
+    if (rows == 7) return row_tile_of_vectors<T, 7, 0, SW, SW, R>(vectors, form);
   }
-  return row_tile_of_vectors<T, 5, 0, SW, SW, R>(vectors, edge);
+  return row_tile_of_vectors<T, 5, 0, SW, SW, R>(vectors, form);
 }
 
 // `square`: as many kernel columns as rows.
 template <class T, int SW>
 static RowTile<T> row_tile_for(const RowChoice& c, Index spacing, bool square, int vectors,
-                               RowForm edge) {
+                               RowForm form) {
   using L = RowLimits<T>;
   if (c.fixed_rows != 0) {
     if constexpr (L::narrow_rows > L::fixed_rows) {
       if (c.rows > L::fixed_rows)
-        return fixed_row_tile<T, SW, L::narrow_rows>(c.fixed_rows, square, vectors, edge);
+        return fixed_row_tile<T, SW, L::narrow_rows>(c.fixed_rows, square, vectors, form);
     }
     if constexpr (SW == 1) {
       if (c.rows == L::few_rows)
-        return fixed_row_tile<T, SW, L::few_rows>(c.fixed_rows, square, vectors, edge);
+        return fixed_row_tile<T, SW, L::few_rows>(c.fixed_rows, square, vectors, form);
     }
-    return fixed_row_tile<T, SW, L::fixed_rows>(c.fixed_rows, square, vectors, edge);
+    return fixed_row_tile<T, SW, L::fixed_rows>(c.fixed_rows, square, vectors, form);
   }
   if constexpr (SW == 1) {
     if constexpr (L::many) {
-      if (c.rows == 7) return row_tile_of_vectors<T, 0, 0, 1, 1, 7>(vectors, edge);
-      if (c.rows == 6) return row_tile_of_vectors<T, 0, 0, 1, 1, 6>(vectors, edge);
+      if (c.rows == 7) return row_tile_of_vectors<T, 0, 0, 1, 1, 7>(vectors, form);
+      if (c.rows == 6) return row_tile_of_vectors<T, 0, 0, 1, 1, 6>(vectors, form);
     }
-    if (c.rows == 4 && spacing == 1) return row_tile_of_vectors<T, 0, 0, 1, 1, 4>(vectors, edge);
-    if (c.rows == 2 && spacing == 1) return row_tile_of_vectors<T, 0, 0, 1, 1, 2>(vectors, edge);
+    if (c.rows == 4 && spacing == 1) return row_tile_of_vectors<T, 0, 0, 1, 1, 4>(vectors, form);
+    if (c.rows == 2 && spacing == 1) return row_tile_of_vectors<T, 0, 0, 1, 1, 2>(vectors, form);
   }
-  if (c.rows == 4) return row_tile_of_vectors<T, 0, 0, 2, SW, 4>(vectors, edge);
-  if (c.rows == 2) return row_tile_of_vectors<T, 0, 0, 2, SW, 2>(vectors, edge);
-  return row_tile_of_vectors<T, 0, 0, 1, SW, 1>(vectors, edge);
+  if (c.rows == 4) return row_tile_of_vectors<T, 0, 0, 2, SW, 4>(vectors, form);
+  if (c.rows == 2) return row_tile_of_vectors<T, 0, 0, 2, SW, 2>(vectors, form);
+  return row_tile_of_vectors<T, 0, 0, 1, SW, 1>(vectors, form);
 }
 
 // Vectors of the next tile of several rows when `left` remain.

@@ -19,7 +19,7 @@ struct RowLimits {
   static constexpr int vectors = many ? 4 : 2;      // of a tile of several rows
   static constexpr int single_vectors = 8;          // of a tile of one row
   static constexpr int fixed_rows = 4;              // kernels of 3, 5 and 7 rows
-  static constexpr int few_rows = 3;                // kernels of 3x3
+  static constexpr int few_rows = 3;                // of 3x3, where fewer rows are left over
   static constexpr int narrow_rows = many ? 7 : 4;  // tiles of few vectors
   static constexpr int narrow_vectors = many ? 2 : 1;
   static constexpr int tall_rows = many ? 6 : 4;  // kernels of any number of rows
@@ -335,7 +335,7 @@ template <class T, int KH, int KW, int S, int SW, int R, int V, RowEdge Edge, bo
       end_steps<T, S, SW, R, V, Edge, false, 0>(p, block, place, x, w, acc);
     }
   }
-  // Taller tiles are taken where there are as many rows.
+  // All other tiles are taken only where there are as many rows.
   const int rows = R == RowLimits<T>::few_rows ? place.rows : R;
   if (p.activation != Activation::none || p.y_col != 1) {
     alignas(64) T sums[R * V * Vt::width];

@@ -80,7 +80,7 @@ Ctrl-C ends the run after the layer that is being measured and reports what ther
     default="cpu",
     help="cuda: on the GPU, against PyTorch/cuDNN and CuPy. [cpu]",
 )
-@click.option("--quick", is_flag=True, help="Few layers and short times: under one minute.")
+@click.option("--quick", is_flag=True, help="Few layers and short times: a minute or two.")
 @click.option(
     "--json",
     "json_file",
