@@ -257,6 +257,26 @@ def _conv_transforms() -> list[Problem]:
             "conv2d", (1, 16, 11, 11), (16, 16, 3, 3), dilation=9, padding=9, activation="relu"
         ),
         named_case("conv3d", (1, 17, 4, 6, 7), (20, 17, 3, 3, 3), padding=1, stride=(2, 1, 1)),
+        # Kernels of two and of five elements along an axis.
+        named_case("conv2d", (2, 18, 11, 13), (20, 18, 2, 2), padding=((1, 0), (0, 1)), bias=True),
+        named_case("conv2d", (1, 16, 9, 14), (33, 16, 2, 2), dilation=(2, 3), padding=2),
+        named_case("conv1d", (2, 33, 75), (50, 33, 2), padding=((16, 0),), dilation=16),
+        named_case("conv2d", (2, 17, 9, 12), (20, 17, 5, 5), padding=2, bias=True),
+        named_case("conv2d", (1, 36, 13, 8), (20, 18, 5, 5), groups=2, dilation=2, padding=4),
+        named_case("conv2d", (1, 20, 6, 9), (19, 20, 5, 1), padding=(2, 0), activation="relu"),
+        named_case("conv1d", (1, 33, 75), (18, 33, 5), padding=2),
+        named_case("conv3d", (1, 16, 4, 7, 6), (17, 16, 3, 5, 5), padding=(1, 2, 2)),
+        # Stride 2, in phases: both axes or one, phases of one length and of two.
+        *(
+            named_case("conv2d", (2, 18, 12, 17), (35, 18, k, k), stride=2, padding=k // 2)
+            for k in (3, 4, 5, 6)
+        ),
+        named_case("conv2d", (2, 20, 9, 15), (34, 20, 1, 3), stride=(1, 2), bias=True),
+        named_case("conv2d", (2, 20, 15, 9), (34, 20, 4, 1), stride=(2, 1), padding=(1, 0)),
+        named_case("conv2d", (1, 20, 15, 9), (18, 20, 3, 2), stride=(2, 1), padding=(1, 0)),
+        named_case("conv2d", (1, 32, 7, 30), (36, 16, 3, 3), groups=2, stride=2, activation="relu"),
+        named_case("conv1d", (2, 33, 75), (50, 33, 5), stride=2, padding=2, bias=True),
+        named_case("conv3d", (1, 17, 5, 7, 8), (20, 17, 3, 3, 3), stride=2, padding=1),
     ]
 
 
@@ -320,6 +340,21 @@ def _transposed() -> list[Problem]:
         named_case(op, (1, 64, 7, 7), (64, 48, 2, 2), stride=2),
         named_case(op, (0, 5, 6, 7), weight, stride=2),
         named_case(op, (2, 20, 9, 7), (20, 33, 3, 3), padding=1, bias=True),
+        *(
+            named_case(op, (2, 18, 7, 9), (18, 33, k, k), stride=2, padding=pad, output_padding=1)
+            for k in (3, 4, 5, 6)
+            for pad in (0, 1)
+        ),
+        named_case(op, (1, 20, 6, 11), (20, 17, 1, 4), stride=(1, 2), padding=(0, 1), bias=True),
+        named_case(op, (1, 20, 11, 6), (20, 33, 3, 1), stride=(2, 1), activation="relu"),
+        named_case(op, (1, 20, 11, 6), (20, 33, 3, 2), stride=(2, 1)),
+        named_case(op, (1, 34, 9, 7), (34, 10, 4, 4), groups=2, stride=2, padding=1, bias=True),
+        named_case(op, (2, 17, 8, 6), (17, 20, 2, 2), dilation=(1, 2), padding=1),
+        named_case(op, (2, 17, 8, 6), (17, 20, 5, 5), padding=2),
+        named_case("conv_transpose1d", (1, 33, 40), (33, 18, 4), stride=2, padding=1, bias=True),
+        named_case(
+            "conv_transpose3d", (1, 17, 3, 5, 6), (17, 18, 3, 4, 4), stride=(1, 2, 2), padding=1
+        ),
         named_case(op, (1, 18, 6, 8), (18, 10, 3, 3), groups=2, dilation=2, padding=1, bias=True),
         *(named_case(op, (1, 2, 2, width), (2, 3, 3, 3), stride=2) for width in WIDTHS[::3]),
         # Strides whose phases are interleaved in vectors, in fours and one by one; kernels that the

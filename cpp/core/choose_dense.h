@@ -14,7 +14,12 @@ inline constexpr double kUnsuited = 1e300;
 
 DenseCost dense_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights);
 
-// The same for arrays that are both channels-last.
+// Whether input and output are both channels-last.
+inline bool channels_last(const ConvProblem& p) {
+  return p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1;
+}
+
+// The same for such arrays.
 struct ChannelsLastCost {
   double direct, pixels;
 };

@@ -41,10 +41,6 @@ bool adds_arrays(Family family) {
 }
 
 // Arrays of which each element along a row lies in another cache line.
-bool channels_last(const ConvProblem& p) {
-  return p.x.channel == 1 && p.y.channel == 1 && p.in_channels > 1;
-}
-
 // Elements of the planes of one vector of channels.
 constexpr Index kMostTurned = 1 << 16;
 
@@ -104,7 +100,8 @@ const char* declines(const ConvProblem& p, Family family, const DTypeTable& tabl
     case Family::winograd_2x2:
     case Family::winograd_4x4:
     case Family::winograd_4x2:
-      return winograd_declines(p);
+    case Family::winograd_3x3:
+      return winograd_declines(p, family);
     case Family::fft:
       return fft_declines(p);
     case Family::matrix:
@@ -383,7 +380,11 @@ Status choose_conv(const ConvProblem& problem, const PlanOptions& options, Isa i
       pick_matrix(filled, algorithm, table, options.keeps_weights, plan.family, plan.reason);
     }
   }
-  if (const char* why = declines(filled, plan.family, table); why != nullptr) {
+  const char* why = declines(filled, plan.family, table);
+  if (why == nullptr && !accurate_enough(filled, plan.family)) {
+    why = "its sums are too short for the bound of precision 'highest'";
+  }
+  if (why != nullptr) {
     return Status::error(StatusCode::unsupported,
                          std::string("algorithm '") + algorithm_name(algorithm) +
                              "' cannot compute this problem: " + why + "; use algorithm='auto'");

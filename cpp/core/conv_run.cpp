@@ -15,6 +15,7 @@
 #include "core/subpixel.h"
 #include "core/unit.h"
 #include "core/whole_numbers.h"
+#include "core/winograd.h"
 
 namespace fastconv {
 namespace {
@@ -137,9 +138,9 @@ Status run_job(ConvJob job, bool packed) {
   const ConvProblem& p = *job.problem;
   if (p.batch == 0) return {};
   // "highest" keeps whole numbers whole, and the last bits of the smallest numbers, which tiles of
-  // four outputs along an axis do not.
+  // six points along an axis do not.
   const Family family = job.plan->family;
-  if ((family == Family::winograd_4x4 || family == Family::winograd_4x2) &&
+  if (family_algorithm(family) == Algorithm::winograd && winograd_rounds(p, family) &&
       p.precision == Precision::highest &&
       only_whole_or_tiny(p, static_cast<const float*>(job.x))) {
     return run_any_value(job);

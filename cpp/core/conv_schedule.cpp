@@ -43,6 +43,7 @@ void schedule(const ConvProblem& problem, const DTypeTable& table, Index cache, 
     case Family::winograd_2x2:
     case Family::winograd_4x4:
     case Family::winograd_4x2:
+    case Family::winograd_3x3:
       schedule_winograd(problem, machine, plan);
       break;
     case Family::matrix:

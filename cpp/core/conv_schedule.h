@@ -49,9 +49,10 @@ inline Index even_share(Index total, Index most) {
   return ceil_div(all, ceil_div(all, larger(1, most)));
 }
 
-// Winograd's algorithm: why it cannot take a problem (null when it can), whether it is worth its
-// errors and transforms, and which tile is.
+// Winograd's algorithm: why it cannot take a problem (null when it can), or with the tiles of a
+// family, whether it is worth its errors and transforms, and which tile is.
 const char* winograd_declines(const ConvProblem& p);
+const char* winograd_declines(const ConvProblem& p, Family family);
 bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_weights);
 Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
                      const char*& why);

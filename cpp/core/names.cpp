@@ -22,6 +22,7 @@ constexpr const char* kFamilyText[] = {"direct, plain",
                                        "winograd, 2x2 tiles",
                                        "winograd, 4x4 tiles",
                                        "winograd, 4x2 tiles",
+                                       "winograd, 3x3 tiles",
                                        "direct, matrix tiles",
                                        "im2col, matrix tiles",
                                        "direct, few pixels",
@@ -90,6 +91,7 @@ Algorithm family_algorithm(Family family) {
     case Family::winograd_2x2:
     case Family::winograd_4x4:
     case Family::winograd_4x2:
+    case Family::winograd_3x3:
       return Algorithm::winograd;
     case Family::fft:
       return Algorithm::fft;

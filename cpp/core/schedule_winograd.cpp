@@ -1,4 +1,7 @@
 // Winograd's algorithm: what it takes, when it pays, and its blocks of tiles.
+#include <algorithm>
+
+#include "core/choose_dense.h"
 #include "core/conv_schedule.h"
 #include "core/estimate.h"
 #include "core/parallel.h"
@@ -6,18 +9,63 @@
 
 namespace fastconv {
 
+namespace {
+
+// Whether tiles suit an axis: its kernel is of one element, or its phases of 2, 3 or 5.
+bool along_axis(const ConvProblem& p, int axis) {
+  const Index size = p.kernel[axis], stride = p.stride[axis];
+  if (size == 1) return stride == 1;
+  if (stride == 1) return size == 2 || size == 3 || size == 5;
+  return stride == 2 && size >= 3 && size <= 6 && p.dilation[axis] == 1;
+}
+
+// Families for a kernel, the one of the smallest errors first.
+struct WinogradFamilies {
+  Family first;
+  Index count;
+
+  Family operator[](Index i) const {
+    return static_cast<Family>(static_cast<int>(first) + static_cast<int>(i));
+  }
+};
+
+WinogradFamilies winograd_families(const ConvProblem& p) {
+  switch (winograd_taps(p)) {
+    case 2:
+      return {Family::winograd_3x3, 1};
+    case 5:
+      return {Family::winograd_2x2, 1};
+    default:
+      return {Family::winograd_2x2, 3};
+  }
+}
+
+}  // namespace
+
 const char* winograd_declines(const ConvProblem& p) {
   if (p.dtype != DType::float32) return "its transforms are for float32";
   if (p.group_in() == 0) return "there are no input channels";
-  const bool threes = (p.kernel[1] == 3 || p.kernel[1] == 1) &&
-                      (p.kernel[2] == 3 || p.kernel[2] == 1) && p.kernel[1] * p.kernel[2] > 1;
-  if (!threes) return "it suits kernels of 3 x 3, or 3 along one axis";
-  if (p.stride[1] != 1 || p.stride[2] != 1) return "it knows no stride but 1";
-  if (p.transposed && p.stride[0] != 1) return "it knows no stride but 1";
+  if (p.transposed && p.stride[0] != 1) return "transposed, it knows no stride of the depth but 1";
+  if (!along_axis(p, 1) || !along_axis(p, 2) || p.kernel[1] * p.kernel[2] == 1) {
+    return "it suits kernels of 2, 3 or 5 elements along an axis, at stride 2 of 3 to 6";
+  }
+  if (p.kernel[1] > 1 && p.kernel[2] > 1 &&
+      ceil_div(p.kernel[1], p.stride[1]) != ceil_div(p.kernel[2], p.stride[2])) {
+    return "its tiles are for kernels as high as wide";
+  }
   if (p.has_addend && p.y.channel != 1 && p.y.spatial[2] != 1) {
     return "it adds other arrays to whole rows only";
   }
   return nullptr;
+}
+
+const char* winograd_declines(const ConvProblem& p, Family family) {
+  if (const char* why = winograd_declines(p); why != nullptr) return why;
+  const WinogradFamilies families = winograd_families(p);
+  for (Index i = 0; i < families.count; ++i) {
+    if (families[i] == family) return nullptr;
+  }
+  return "its tiles are for kernels of another size";
 }
 
 namespace {
@@ -27,7 +75,8 @@ namespace {
 Index fitting_tiles(const ConvProblem& p, const WinogradGrid& grid, const DTypeTable& table,
                     Index cache) {
   const Index channels = ceil_div(p.group_in(), table.width) * table.width;
-  const Index bytes = grid.points() * p.kernel[0] * channels * element_size(p.dtype);
+  const Index bytes =
+      grid.points() * grid.phases() * p.kernel[0] * channels * element_size(p.dtype);
   return larger(1, cache / bytes / table.winograd_m) * table.winograd_m;
 }
 
@@ -57,9 +106,10 @@ class WinogradCosts {
         keeps_weights_(keeps_weights) {
     constexpr double kProducts = 0.85, kTransform = 14, kPart = 2;
     const double points = number(grid_.points());
-    weights_ = points * number(packed_.depth * packed_.vectors);
+    weights_ = sums() * number(p.kernel[0] * p.group_in() * packed_.vectors);
     fetched_ = packed_.size() * element_size(p.dtype) > 2 * cache;
-    turn_in_ = points * kTransform * number(p.kernel[0] * ceil_div(p.group_in(), table.width));
+    const Index blocks = grid_.phases() * p.kernel[0] * ceil_div(p.group_in(), table.width);
+    turn_in_ = points * kTransform * number(blocks);
     turn_out_ = points * kTransform * number(packed_.vectors);
     products_ = weights_ * (1 / kProducts + kPart / number(winograd_part(p, grid_)));
   }
@@ -81,6 +131,21 @@ class WinogradCosts {
   }
 
  private:
+  // Of all points, the phases of the inputs that they sum over, as a mean of those of the outputs.
+  double sums() const {
+    const Index vectors = grid_.channel_vectors();
+    Index all = 0;
+    for (Index r = 0; r < grid_.points(0); ++r) {
+      for (Index c = 0; c < grid_.points(1); ++c) {
+        const Range phases = grid_.phases_of(r, c);
+        for (Index v = 0; v < vectors; ++v) {
+          if (!grid_.silent(v, r)) all += phases.hi - phases.lo;
+        }
+      }
+    }
+    return number(all) / number(vectors);
+  }
+
   WinogradCut cut(bool in_passing, Index blocks, Index parts, int threads) const {
     constexpr double kPack = 20, kFetch = 12, kMove = 100;
     const double share =
@@ -134,33 +199,20 @@ double winograd_cost(const ConvProblem& p, const DTypeTable& table, Family famil
   return WinogradCosts(p, table, family, kCache, keeps_weights).best(1).cost;
 }
 
-// Of the kernel elements of all outputs along one axis, those that meet the input: the direct
-// kernels skip the others where dilation takes whole tiles of pixels onto the padding.
-double inside_share(const ConvProblem& p, int axis) {
-  const AxisPhase phase = axis_phase(p, axis, 0);
-  Index inside = 0;
-  for (Index tap = 0; tap < phase.taps; ++tap) {
-    const Range outputs = outputs_inside(phase.count, p.in[axis], phase.in_step, phase.offset(tap));
-    inside += outputs.hi - outputs.lo;
-  }
-  return static_cast<double>(inside) / static_cast<double>(larger(1, phase.taps * phase.count));
-}
-
-// The direct kernels run at about 70 % of the peak. Planar ones compute the padding between rows as
-// well; channels-last ones compute whole vectors of output channels and always pack their weights.
+// The same of the fastest direct kernel. Its estimates count cycles of two multiply-adds.
 double direct_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
-  constexpr double kSpeed = 0.7, kPack = 20;
-  const double width = static_cast<double>(table.width);
-  const double products = static_cast<double>(multiply_adds(p)) / width / kSpeed *
-                          inside_share(p, 1) * inside_share(p, 2);
-  if (p.x.channel == 1) {
-    const double k = static_cast<double>(p.group_out());
-    const double filled = static_cast<double>(ceil_div(p.group_out(), table.width)) * width / k;
-    const double weights = static_cast<double>(p.out_channels * p.group_in() * p.kernel.product());
-    return filled * (products + (keeps_weights ? 0.0 : weights / width * kPack));
+  if (channels_last(p)) {
+    const ChannelsLastCost cost = channels_last_cost(p, table, keeps_weights);
+    // They count whole vectors; what else takes narrow groups does not compute them.
+    const double filled = std::min(1.0, number(p.group_out()) / number(table.width));
+    return 2 * filled * std::min(cost.direct, cost.pixels);
   }
-  const double cols = static_cast<double>(larger(1, p.out[2]));
-  return products * (cols + static_cast<double>(p.kernel[2] - 1)) / cols;
+  const DenseCost cost = dense_cost(p, table, keeps_weights);
+  if (p.transposed && winograd_phases(p) > 1) {
+    const TransposedCost strided = transposed_cost(p, table, keeps_weights);
+    return 2 * std::min({cost.pixels, strided.planar, strided.pixels});
+  }
+  return 2 * std::min({cost.direct, cost.im2col, cost.pixels});
 }
 
 struct CheapestTiles {
@@ -170,9 +222,10 @@ struct CheapestTiles {
 
 // Of the tiles that are accurate enough.
 CheapestTiles cheapest_tiles(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
-  CheapestTiles best{Family::winograd_2x2,
-                     winograd_cost(p, table, Family::winograd_2x2, keeps_weights)};
-  for (const Family family : {Family::winograd_4x2, Family::winograd_4x4}) {
+  const WinogradFamilies families = winograd_families(p);
+  CheapestTiles best{families.first, winograd_cost(p, table, families.first, keeps_weights)};
+  for (Index i = 1; i < families.count; ++i) {
+    const Family family = families[i];
     if (p.precision == Precision::highest && !winograd_meets_highest(p, family)) continue;
     const double cost = winograd_cost(p, table, family, keeps_weights);
     if (cost < best.cost) best = {family, cost};
@@ -183,8 +236,13 @@ CheapestTiles cheapest_tiles(const ConvProblem& p, const DTypeTable& table, bool
 }  // namespace
 
 bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
-  if (table.width == 1 || winograd_declines(p) != nullptr) return false;
-  return cheapest_tiles(p, table, keeps_weights).cost < 0.9 * direct_cost(p, table, keeps_weights);
+  constexpr Index kLeastInputs = 4;  // transforms of fewer always cost more than they save
+  if (table.width == 1 || winograd_declines(p) != nullptr || p.group_in() < kLeastInputs) {
+    return false;
+  }
+  const Family least = winograd_families(p).first;
+  if (p.precision == Precision::highest && !winograd_meets_highest(p, least)) return false;
+  return cheapest_tiles(p, table, keeps_weights).cost < direct_cost(p, table, keeps_weights);
 }
 
 Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_weights,
@@ -193,15 +251,18 @@ Family pick_winograd(const ConvProblem& p, const DTypeTable& table, bool keeps_w
   const Family family = winograd_declines(p) == nullptr
                             ? cheapest_tiles(p, table, keeps_weights).family
                             : Family::winograd_2x2;
-  switch (family) {
-    case Family::winograd_4x4:
-      why = "3 x 3 at stride 1: a quarter of the products outweighs the transforms";
-      break;
-    case Family::winograd_4x2:
-      why = "3 x 3 at stride 1: a third of the products outweighs the transforms";
-      break;
-    default:
-      why = "3 x 3 at stride 1: 4/9 of the products outweigh the transforms";
+  if (winograd_phases(p) > 1) {
+    why = "stride 2: fewer products, in phases of half the kernel, outweigh the transforms";
+  } else if (winograd_taps(p) == 5) {
+    why = "kernel of 5: a third of the products outweighs the transforms";
+  } else if (winograd_taps(p) == 2) {
+    why = "kernel of 2: 4/9 of the products outweigh the transforms";
+  } else if (family == Family::winograd_4x4) {
+    why = "3 x 3 at stride 1: a quarter of the products outweighs the transforms";
+  } else if (family == Family::winograd_4x2) {
+    why = "3 x 3 at stride 1: a third of the products outweighs the transforms";
+  } else {
+    why = "3 x 3 at stride 1: 4/9 of the products outweigh the transforms";
   }
   return family;
 }

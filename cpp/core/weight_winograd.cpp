@@ -52,7 +52,8 @@ Index cheaper_tile(const ConvProblem& p, Index width) {
 }  // namespace
 
 bool takes_winograd(const ConvProblem& p, Index width) {
-  return width > 1 && winograd_declines(p) == nullptr;
+  return width > 1 && winograd_declines(p) == nullptr && winograd_taps(p) == 3 &&
+         winograd_phases(p) == 1;
 }
 
 double winograd_weight_cost(const ConvProblem& p, Index width) {

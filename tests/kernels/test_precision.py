@@ -280,27 +280,38 @@ def plain_loop(problem: Problem, operands: cases.Operands) -> Floats:
 
 @pytest.mark.parametrize("kind", [gaussian, positive], ids=lambda k: k.__name__)
 @pytest.mark.parametrize(
-    "shape",
+    ("shape", "stride"),
     [
-        (64, 64, 3, 3),
-        (96, 256, 1, 1),
-        (32, 256, 3, 3),
+        ((64, 64, 3, 3), 1),
+        ((96, 256, 1, 1), 1),
+        ((32, 256, 3, 3), 1),
         # The least sums of each kind of Winograd's tiles.
-        (32, 32, 3, 3),
-        (32, 112, 3, 3),
-        (32, 64, 1, 3),
-        (32, 128, 3, 3),
+        ((32, 32, 3, 3), 1),
+        ((32, 112, 3, 3), 1),
+        ((32, 64, 1, 3), 1),
+        ((32, 128, 3, 3), 1),
+        ((32, 24, 2, 2), 1),
+        ((32, 24, 1, 2), 1),
+        ((32, 48, 5, 5), 1),
+        ((32, 40, 1, 5), 1),
+        ((32, 8, 3, 3), 2),
+        ((32, 8, 4, 4), 2),
+        ((32, 16, 1, 3), (1, 2)),
+        ((32, 40, 5, 5), 2),
+        ((32, 40, 6, 6), 2),
+        ((32, 12, 6, 6), 2),
+        ((32, 32, 5, 1), (2, 1)),
     ],
     ids=str,
 )
 def test_the_highest_level_errs_no_more_than_a_float32_loop(
-    shape: tuple[int, ...], kind: Any, isa: str
+    shape: tuple[int, ...], stride: Any, kind: Any, isa: str
 ) -> None:
-    problem = Problem("loop", "conv2d", (1, shape[1], 14, 14), shape)
+    problem = Problem("loop", "conv2d", (1, shape[1], 29, 29), shape, False, {"stride": stride})
     operands = kind(problem)
     wide = cases.Operands(operands.x.astype(np.float64), operands.weight.astype(np.float64))
     exact = cases.call(reference, problem, wide)
-    magnitude = reference.magnitude(problem.op, *wide.positional)
+    magnitude = reference.magnitude(problem.op, *wide.positional, **problem.options)
 
     def error(result: Any) -> float:
         relative = (result.reshape(exact.shape) - exact) / magnitude
@@ -309,6 +320,58 @@ def test_the_highest_level_errs_no_more_than_a_float32_loop(
     most = error(plain_loop(problem, operands))
     for way in each_way(problem, operands, "highest"):
         assert error(way.result) <= LOOP_FACTOR * most, way.name
+
+
+@pytest.mark.parametrize("kind", [gaussian, positive], ids=lambda k: k.__name__)
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride"),
+    [
+        (48, (2, 2), 1),
+        (48, (3, 3), 2),
+        (32, (4, 4), 2),
+        (48, (1, 3), (1, 2)),
+        (160, (5, 5), 2),
+        (160, (6, 6), 2),
+        (48, (6, 6), 2),
+        (64, (5, 5), 1),
+        (48, (1, 5), 1),
+        (160, (3, 3), 1),
+    ],
+    ids=str,
+)
+def test_transposed_it_errs_no_more_than_a_float32_loop(
+    channels: int, kernel: tuple[int, int], stride: Any, kind: Any, isa: str
+) -> None:
+    """The loop: a convolution with the kernel turned round, over inputs with zeros in between.
+
+    Without padding outputs at the border would sum few products, of which a tile's error is not.
+    """
+    shape = (channels, 32, *kernel)
+    padding = tuple((k - 1) // 2 for k in kernel)
+    options = {"stride": stride, "padding": padding}
+    problem = Problem("loop", "conv_transpose2d", (1, channels, 15, 15), shape, False, options)
+    operands = kind(problem)
+    wide = cases.Operands(operands.x.astype(np.float64), operands.weight.astype(np.float64))
+    exact = cases.call(reference, problem, wide)
+    magnitude = reference.magnitude(problem.op, *wide.positional, **problem.options)
+    rows, cols = (stride, stride) if isinstance(stride, int) else stride
+    spread = np.zeros((1, channels, 14 * rows + 1, 14 * cols + 1), np.float32)
+    spread[:, :, ::rows, ::cols] = operands.x
+    margins = [
+        (0, 0),
+        (0, 0),
+        *((k - 1 - p, k - 1 - p) for k, p in zip(kernel, padding, strict=True)),
+    ]
+    weight = np.moveaxis(operands.weight[:, :, ::-1, ::-1], 1, 0).copy()
+    loop = Problem("loop", "conv2d", spread.shape, weight.shape)
+    sums = plain_loop(loop, cases.Operands(np.pad(spread, margins), weight))
+
+    def error(result: Any) -> float:
+        relative = (result.reshape(exact.shape) - exact) / magnitude
+        return float(np.sqrt(np.mean(relative**2)))
+
+    for way in each_way(problem, operands, "highest"):
+        assert error(way.result) <= LOOP_FACTOR * error(sums), way.name
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[:4], ids=lambda p: p.name)

@@ -32,6 +32,12 @@ THREADED = [
     Problem("dilated", "conv1d", (1, 48, 2000), (50, 48, 3), options={"dilation": 64}),
     Problem("volume", "conv3d", (1, 20, 6, 16, 16), (40, 20, 3, 3, 3), options={"padding": 1}),
     Problem("up", "conv_transpose2d", (1, 48, 20, 20), (48, 40, 3, 3), options={"dilation": 2}),
+    Problem("pairs", "conv1d", (1, 48, 2000), (50, 48, 2), options={"dilation": 16}),
+    Problem("fives", "conv2d", (1, 48, 20, 20), (70, 48, 5, 5), options={"padding": 2}),
+    Problem("stride", "conv2d", (2, 48, 29, 30), (70, 48, 3, 3), True, {"stride": 2}),
+    Problem("even", "conv2d", (1, 96, 8, 10), (200, 96, 4, 4), options={"stride": 2}),
+    Problem("double", "conv_transpose2d", (2, 48, 15, 14), (48, 40, 4, 4), options={"stride": 2}),
+    Problem("uneven", "conv_transpose2d", (1, 96, 5, 6), (96, 90, 3, 3), options={"stride": 2}),
 ]
 
 
@@ -86,10 +92,38 @@ def test_tiles_follow_level_and_length_of_sums(
     assert taken & (allowed - {"2x2"} or allowed)
 
 
+@pytest.mark.parametrize(
+    ("op", "kernel", "options", "tiles"),
+    [
+        ("conv2d", (2, 2), {}, "3x3"),
+        ("conv2d", (1, 2), {"dilation": 3}, "3x3"),
+        ("conv2d", (5, 5), {"padding": 2}, "2x2"),
+        ("conv2d", (3, 3), {"stride": 2, "padding": 1}, "3x3"),
+        ("conv2d", (4, 4), {"stride": 2, "padding": 1}, "3x3"),
+        ("conv2d", (4, 1), {"stride": (2, 1)}, "3x3"),
+        ("conv_transpose2d", (4, 4), {"stride": 2, "padding": 1}, "3x3"),
+        ("conv_transpose2d", (3, 3), {"stride": 2, "padding": 1}, "3x3"),
+        ("conv2d", (6, 6), {"stride": 2, "precision": "high"}, "4x4"),
+        ("conv_transpose2d", (5, 5), {"stride": 2, "precision": "high"}, "4x4"),
+    ],
+    ids=str,
+)
+def test_tiles_follow_the_kernel_and_its_phases(
+    op: str, kernel: tuple[int, int], options: dict[str, Any], tiles: str, isa: str
+) -> None:
+    shape, weight = (2, 128, 56, 56), np.ones((128, 128, *kernel), np.float32)
+    story = fc.explain(op, shape, weight.shape, algorithm="winograd", **options)
+    assert story.kernel == f"winograd, {tiles} tiles"
+    if isa != "amx":
+        assert "algorithm: winograd" in fc.plan(op, shape, weight, **options).explanation
+
+
+@pytest.mark.parametrize("size", [3, 5])
 @pytest.mark.parametrize("planned", [False, True])
-def test_highest_keeps_whole_numbers_whole(planned: bool, isa: str) -> None:
-    """Tiles of four outputs along an axis round them."""
-    problem = Problem("whole", "conv2d", (2, 128, 20, 21), (32, 128, 3, 3), True, {"padding": 1})
+def test_highest_keeps_whole_numbers_whole(planned: bool, size: int, isa: str) -> None:
+    """Tiles of six points along an axis round them."""
+    shape, weight_shape = (2, 128, 20, 21), (32, 128, size, size)
+    problem = Problem("whole", "conv2d", shape, weight_shape, True, {"padding": 1})
     operands = cases.exact_integers(problem)
     x, weight, bias = operands.x, operands.weight, operands.bias
     for given in (x, np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1), x[..., ::-1]):
@@ -175,11 +209,16 @@ def test_overflow_in_a_transform_is_no_overflow_of_the_result(level: str, isa: s
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"stride": 2}, "no stride but 1"),
+        ({"stride": 3}, "at stride 2"),
         ({"dtype": np.float64}, "float32"),
-        ({"kernel": (5, 5)}, "3 x 3"),
-        ({"kernel": (1, 1)}, "3 x 3"),
-        ({"op": "conv_transpose2d", "stride": 2}, "no stride but 1"),
+        ({"kernel": (7, 7)}, "2, 3 or 5"),
+        ({"kernel": (1, 1)}, "2, 3 or 5"),
+        ({"kernel": (2, 3)}, "as high as wide"),
+        ({"kernel": (4, 4), "stride": 2, "dilation": 2}, "at stride 2"),
+        ({"kernel": (5, 5)}, "too short"),
+        ({"kernel": (2, 2)}, "too short"),
+        ({"stride": 2}, "too short"),
+        ({"op": "conv_transpose2d", "stride": 2}, "too short"),
     ],
     ids=str,
 )

@@ -19,9 +19,10 @@ enum class Family : int {
   depthwise_channels_last,  // direct: one channel in and out per group, vectors along channels
   im2col_planar,            // packed panels of unfolded input, NCHW
   im2col_channels_last,     // packed rows of unfolded input, NHWC
-  winograd_2x2,             // Winograd's F(2x2, 3x3), NCHW and NHWC
+  winograd_2x2,             // Winograd's F(2x2, 3x3) and F(2x2, 5x5), NCHW and NHWC
   winograd_4x4,             // F(4x4, 3x3): fewer products, larger errors
   winograd_4x2,             // F(4x2, 3x3): between the two
+  winograd_3x3,             // F(3x3, 2x2): kernels of 2, and of 3 and 4 at stride 2
   matrix,                   // direct: tiles of bfloat16 parts on the matrix unit, any layout
   matrix_unfolded,          // im2col on the matrix unit, NCHW
   few_pixels,               // direct: vectors along the sum, any layout
@@ -30,7 +31,7 @@ enum class Family : int {
   depthwise_turned,  // direct: depthwise on small maps, turned so that channels fill vectors, NCHW
   fft,               // Fourier transforms of overlapping tiles, few channels per group, NCHW
 };
-inline constexpr int kFamilies = 19;
+inline constexpr int kFamilies = 20;
 
 const char* family_name(Family family);
 Algorithm family_algorithm(Family family);

@@ -1,11 +1,12 @@
-// Winograd's algorithm for kernels of 3 x 3 (or 3 along one axis, with any depth), stride 1: NCHW
-// and NHWC, any dilation, padding and groups, 1-D to 3-D, forward and transposed.
+// Winograd's algorithm for kernels of 2, 3 or 5 elements along both axes or one (with any depth),
+// at stride 2 of 3 to 6: NCHW and NHWC, any dilation, padding and groups, 1-D to 3-D, forward and
+// transposed.
 //
 // Loop order of a task, a block of tiles:
-//   1. depth taps > vectors of input channels > tile rows: the strip of inputs that a tile row
-//      reads is turned so that channels lie along the vector, B^T is applied to its columns, then
-//      to the rows of each tile (whose columns lie a dilation apart in the strip), and every point
-//      goes to its place in the transformed input;
+//   1. phases of rows > depth taps > vectors of input channels > tile rows > phases of columns: the
+//      strip of inputs that a tile row reads is turned so that channels lie along the vector, B^T
+//      is applied to its columns, then to the rows of each tile (whose columns lie a dilation, or a
+//      stride, apart in the strip), and every point goes to its place in the transformed input;
 //   2. two vectors of output channels at a time: for each point, a product of the transformed input
 //      with the transformed weights (winograd_gemm.inl); then A^T on both sides of each tile, bias
 //      and activation in registers, and the store.
@@ -18,20 +19,26 @@
 // small maps fill the register tile.
 //
 // F(4x4, 3x3) needs a quarter of the multiplications of a direct sum, F(4x2, 3x3) a third, F(2x2,
-// 3x3) 4/9; transforms cost as much as the multiplications of about 28 input and 28 output
+// 3x3) and F(3x3, 2x2) 4/9, F(2x2, 5x5) a third. With stride 2 each phase of the kernel meets
+// inputs of its own: 4/9 for 4 x 4, 49/81 for 3 x 3, whose second phase has no weights at the point
+// at infinity, so that it is left out there. Transposed, all phases of the outputs share the
+// inputs' transforms; those of the columns are the two vectors of a register tile, interleaved as
+// they are stored. Transforms cost as much as the multiplications of about 28 input and 28 output
 // channels. Measured against the direct kernels, with packed weights and 2 threads: 2.6 times as
 // fast on 64 channels of 56 x 56, 3 on 128 of 28 x 28 and on 256 of 28 x 28, 1.4 on 16 of 56 x 56
-// (AVX-512); 2.9 on 64 of 56 x 56 and 3 on 256 of 28 x 28 (AVX2). It loses with few input channels,
+// (AVX-512); 2.9 on 64 of 56 x 56 and 3 on 256 of 28 x 28 (AVX2). Likewise 2.1 for 5 x 5, 1.3 and
+// 1.6 for 3 x 3 and 4 x 4 at stride 2, 1.3 and 2 for these transposed, 2.6 for 5 x 5 at stride 2
+// (64 to 128 channels, 28 x 28 to 56 x 56, AVX-512 on Zen 4). It loses with few input channels,
 // where tiles overhang a small map, and where transformed weights, 36/9, 24/9 or 16/9 of the
 // originals, are packed or fetched for few tiles.
 
-template <class T, int MH, int MW>
+// Rows, Cols: the transforms of the two axes.
+template <class T, class Rows, class Cols>
 struct WinogradTask {
   using Vt = Vec<T>;
   using Reg = typename Vt::Reg;
-  using Rows = Winograd<T, MH>;
-  using Cols = Winograd<T, MW>;
   static constexpr int W = Vt::width, N = WinogradShape<T>::n;
+  static constexpr int MH = Rows::outputs, MW = Cols::outputs;
   static constexpr int AH = Rows::points, AW = Cols::points;
 
   const ConvProblem& p;
@@ -41,7 +48,7 @@ struct WinogradTask {
   const T* bias;     // of the group; null without
   const T* weights;  // of the group: packed, or as they are where `own` is set
   Range tiles;
-  Index depth_blocks;  // vectors of input channels, all depth taps
+  Index depth_blocks;  // vectors of input channels, all phases and depth taps
   WinogradScratch size;
   T *input, *columns, *transformed, *products, *outputs;
   T *turned, *own;  // place for one block of weights; null when they were packed in phase 0
@@ -60,43 +67,59 @@ struct WinogradTask {
     return {count * index / panels(), count * (index + 1) / panels()};
   }
 
+  Range panel_of(Index tile) const {
+    const Index count = tiles.hi - tiles.lo;
+    return panel(((tile + 1) * panels() - 1) / count);
+  }
+
   // Step 1.
   void transform_input() const {
-    WinogradStrips<T, WinogradInputs<T, MH>, WinogradInputs<T, MW>> strips{
+    WinogradStrips<T, WinogradInputs<T, AH>, WinogradInputs<T, AW>> strips{
         grid,
         {p.x, p.in, {grid.lowest[0], grid.lowest[1]}},
         size.input_cols,
         size.point_pitch,
         input,
         columns};
-    const Index blocks = ceil_div(p.group_in(), W);
-    for (Index b = 0; b < depth_blocks; ++b) {
-      const Index tap = b / blocks, first = b % blocks * W;
+    const Index blocks = ceil_div(p.group_in(), W), of_phase = grid.depth.taps * blocks;
+    for (Index i = 0; i < of_phase * grid.stride[0]; ++i) {
+      const Index row = i / of_phase, b = i % of_phase, tap = b / blocks, first = b % blocks * W;
       const int channels = static_cast<int>(smaller(W, p.group_in() - first));
-      Index panel_at = 0;
-      Range in_panel = panel(0);
       each_run([&](const WinogradRun& run, Index at) {
         const Index depth = run.plane.depth * grid.depth.in_step + grid.depth.offset(tap);
-        strips.transform(run, depth, x + first * p.x.channel, channels, [&](Index i) {
-          if (at + i == in_panel.hi) in_panel = panel(++panel_at);
-          const Index rows = in_panel.hi - in_panel.lo;
-          return transformed + (in_panel.lo * depth_blocks + b * rows + at + i - in_panel.lo) * W;
-        });
+        Range in_panel{0, 0};
+        strips.transform(
+            run, depth, row, x + first * p.x.channel, channels, [&](Index tile, Index col) {
+              const Index to = at + tile;
+              if (to < in_panel.lo || to >= in_panel.hi) in_panel = panel_of(to);
+              const Index block = grid.phase_index({row, col}) * of_phase + b;
+              const Index rows = in_panel.hi - in_panel.lo;
+              return transformed +
+                     (in_panel.lo * depth_blocks + block * rows + to - in_panel.lo) * W;
+            });
       });
     }
   }
 
   // Products of one block of output channels, for all points.
   template <int V>
-  void multiply(const T* block_weights, Index pitch) const {
-    const WinogradDepth depth{grid.depth.taps, depth_blocks / grid.depth.taps,
-                              (p.group_in() - 1) % W + 1, ceil_div(winograd_part(p, grid), W)};
+  void multiply(Index block, const T* block_weights, Index pitch) const {
+    const Index taps = grid.depth.taps, blocks = ceil_div(p.group_in(), W);
     for (int i = 0; i < AH * AW; ++i) {
+      if (grid.silent(2 * block, i / AW)) {
+        fill_zero(products + i * size.product_pitch, (tiles.hi - tiles.lo) * V * W);
+        continue;
+      }
+      const Range phases = grid.phases_of(i / AW, i % AW);
+      const WinogradDepth depth{(phases.hi - phases.lo) * taps, blocks, (p.group_in() - 1) % W + 1,
+                                ceil_div(winograd_part(p, grid), W)};
+      const T* const w = block_weights + i * pitch + phases.lo * taps * p.group_in() * V * W;
       for (Index at = 0; at < panels(); ++at) {
         const Range in_panel = panel(at);
-        run_winograd_tile<T, V>(in_panel.hi - in_panel.lo,
-                                transformed + i * size.point_pitch + in_panel.lo * depth_blocks * W,
-                                block_weights + i * pitch, depth,
+        const Index rows = in_panel.hi - in_panel.lo;
+        const T* const from = transformed + i * size.point_pitch +
+                              (in_panel.lo * depth_blocks + phases.lo * taps * blocks * rows) * W;
+        run_winograd_tile<T, V>(rows, from, w, depth,
                                 products + i * size.product_pitch + in_panel.lo * V * W);
       }
     }
@@ -152,68 +175,79 @@ struct WinogradTask {
     }
   }
 
-  // Step 2 after the products, for one vector of output channels and one run of tiles.
-  void store(const WinogradRun& run, const T* from, Index tile_pitch, Index channel) {
+  // Step 2 after the products, for one run of tiles and one vector of output channels, of which
+  // `from` holds the phases of the columns side by side.
+  void store(const WinogradRun& run, const T* from, Index tile_pitch, Index vector) {
+    const Index channel = vector / grid.channel_vectors() * W;
     const int channels = static_cast<int>(smaller(W, p.group_out() - channel));
     const Reg added = bias == nullptr ? Vt::zero() : Vt::load_first(bias + channel, channels);
     const WinogradStrip strip = winograd_strip(grid, run.col, run.count);
-    const Index row = run.row * MH, col = strip.band * MW * grid.step[1];
-    const Index rows = smaller(MH, run.plane.count - row);
-    // The strip's columns, of which the last may not exist; without dilation it ends where they do.
-    const Index cols = grid.step[1] == 1 ? smaller(strip.columns(grid, 0), p.out[2] - col)
-                                         : strip.columns(grid, 0);
-    const Index row_step = grid.step[0] * p.y.spatial[1], col_step = p.y.spatial[2];
+    // Rows of the tiles that exist, and the columns of the strip that do.
+    const Index row_step = grid.spread[0] * grid.step[0], col_spread = grid.spread[1];
+    const Index row =
+        grid.origin[0] + run.plane.first + run.row * MH * row_step + grid.output_phase(vector).row;
+    const Range rows = outputs_inside(MH, p.out[1], row_step, row);
+    const Index col = grid.origin[1] + strip.band * MW * grid.step[1] * col_spread;
+    const Index pitch = col_spread * strip.columns(grid, 0);
+    // Without dilation the last columns are left out, so that whole planes lie in one piece.
+    const Index cols = grid.step[1] == 1 ? smaller(pitch, p.out[2] - col) : pitch;
+    const Index row_pitch = row_step * p.y.spatial[1], col_step = p.y.spatial[2];
     T* to = y + run.plane.batch * p.y.batch + run.plane.depth * p.y.spatial[0] +
-            (run.plane.first + row * grid.step[0]) * p.y.spatial[1] + channel * p.y.channel;
+            row * p.y.spatial[1] + channel * p.y.channel;
     const bool last = p.y.channel == 1;
     Reg seen = watch;
-    Index residue = strip.first, band = 0;
-    for (Index i = 0; i < run.count; ++i) {
-      transform_output(from + i * tile_pitch, [&](int r, int c, Reg sum) {
-        const Index at = (band * MW + c) * grid.residues + residue;
-        const Index out = col + (band * MW + c) * grid.step[1] + residue;
-        if (r >= rows || out >= p.out[2]) return;
-        seen = Vt::fma(sum, Vt::zero(), seen);
-        sum = Vt::add(sum, added);
-        if (last && p.has_addend) {
-          sum = Vt::add(sum, Vt::load_first(to + r * row_step + out * col_step + addend, channels));
+    for (Index phase = 0; phase < col_spread; ++phase) {
+      Index residue = strip.first, band = 0;
+      for (Index i = 0; i < run.count; ++i) {
+        transform_output(from + i * tile_pitch + phase * W, [&](int r, int c, Reg sum) {
+          const Index in_strip = (band * MW + c) * col_spread + phase;
+          const Index at = in_strip * grid.residues + residue;
+          const Index out = col + in_strip * grid.step[1] + residue;
+          if (r < rows.lo || r >= rows.hi || out < 0 || out >= p.out[2]) return;
+          seen = Vt::fma(sum, Vt::zero(), seen);
+          sum = Vt::add(sum, added);
+          T* const place = to + r * row_pitch + out * col_step;
+          if (last && p.has_addend) {
+            sum = Vt::add(sum, Vt::load_first(place + addend, channels));
+          }
+          // Planes' addends join when vectors lie along the pixels.
+          const bool complete = last || !p.has_addend;
+          if (complete && p.activation != Activation::none) sum = activate<T>(sum, p.activation);
+          if (!last) {
+            Vt::store(outputs + (r * cols + at) * W, sum);
+          } else if (channels == W) {
+            Vt::store(place, sum);
+          } else {
+            Vt::store_first(place, sum, channels);
+          }
+        });
+        if (++residue == grid.residues) {
+          residue = 0;
+          ++band;
         }
-        // Planes' addends join when vectors lie along the pixels.
-        const bool complete = last || !p.has_addend;
-        if (complete && p.activation != Activation::none) sum = activate<T>(sum, p.activation);
-        if (!last) {
-          Vt::store(outputs + (r * cols + at) * W, sum);
-        } else if (channels == W) {
-          Vt::store(to + r * row_step + out * col_step, sum);
-        } else {
-          Vt::store_first(to + r * row_step + out * col_step, sum, channels);
-        }
-      });
-      if (++residue == grid.residues) {
-        residue = 0;
-        ++band;
       }
     }
     watch = seen;
     if (last) return;
-    if (col_step == 1 && row_step == cols && grid.residues == 1) {
-      unturn(outputs, rows * cols, channels, to + col, 1);
+    if (col_step == 1 && row_pitch == cols && grid.residues == 1 && rows.lo == 0 && col == 0) {
+      unturn(outputs, rows.hi * cols, channels, to, 1);
       return;
     }
-    for (Index r = 0; r < rows; ++r) {
-      each_winograd_stretch(grid, strip, 0, [&](Index place, Index first, Index length) {
-        length = smaller(length, p.out[2] - first);
+    for (Index r = rows.lo; r < rows.hi; ++r) {
+      each_winograd_stretch(grid, strip, 0, col_spread, [&](Index place, Index at, Index length) {
+        const Index first = larger(0, grid.origin[1] + at), left_out = first - grid.origin[1] - at;
+        length = smaller(length - left_out, p.out[2] - first);
         if (length <= 0) return;
-        unturn(outputs + (r * cols + place) * W, length, channels,
-               to + r * row_step + first * col_step, col_step);
+        unturn(outputs + (r * cols + place + left_out) * W, length, channels,
+               to + r * row_pitch + first * col_step, col_step);
       });
     }
   }
 
   void pack(const WinogradWeights& packed, Index block) const {
     for (Index first = 0; first < p.group_in(); first += W) {
-      pack_winograd_block<T, MH, MW>(p, grid, packed, weights, block, first,
-                                     smaller(W, p.group_in() - first), turned, own);
+      pack_winograd_block<T, Rows, Cols>(p, grid, packed, weights, block, first,
+                                         smaller(W, p.group_in() - first), turned, own);
     }
   }
 
@@ -224,20 +258,20 @@ struct WinogradTask {
       const T* block_weights = own == nullptr ? weights + packed.block_offset(block) : own;
       if (own != nullptr) pack(packed, block);
       if (vectors == 2) {
-        multiply<2>(block_weights, pitch);
+        multiply<2>(block, block_weights, pitch);
       } else {
-        multiply<1>(block_weights, pitch);
+        multiply<1>(block, block_weights, pitch);
       }
-      for (Index v = 0; v < vectors; ++v) {
+      for (Index v = 0; v < vectors; v += grid.spread[1]) {
         each_run([&](const WinogradRun& at, Index first) {
-          store(at, products + (first * vectors + v) * W, vectors * W, (block * 2 + v) * W);
+          store(at, products + (first * vectors + v) * W, vectors * W, block * 2 + v);
         });
       }
     }
   }
 };
 
-template <class T, int MH, int MW>
+template <class T, class Rows, class Cols>
 static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index index,
                           Carver carver) {
   using Vt = Vec<T>;
@@ -250,7 +284,7 @@ static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index in
   const Index block = index % tile_blocks, group = index / tile_blocks;
   const bool in_passing = plan.tasks[0] == 0;
   const Range tiles{grid.total() * block / tile_blocks, grid.total() * (block + 1) / tile_blocks};
-  WinogradTask<T, MH, MW> task{
+  WinogradTask<T, Rows, Cols> task{
       p,
       grid,
       static_cast<const T*>(job.x) + group * p.group_in() * p.x.channel,
@@ -259,7 +293,7 @@ static void winograd_task(const ConvJob& job, const WinogradGrid& grid, Index in
       in_passing ? static_cast<const T*>(job.w) + weight_origin(p, group)
                  : reinterpret_cast<const T*>(job.shared) + group * packed.size(),
       tiles,
-      p.kernel[0] * ceil_div(p.group_in(), Vt::width),
+      grid.phases() * p.kernel[0] * ceil_div(p.group_in(), Vt::width),
       winograd_scratch(p, grid, Vt::width, plan.block_cols),
       nullptr,
       nullptr,
@@ -290,13 +324,9 @@ template <class T, int MH, int MW>
 static void winograd(const void* context, Index begin, Index end, std::byte* scratch) {
   const ConvJob& job = *static_cast<const ConvJob*>(context);
   const WinogradGrid grid = winograd_grid(*job.problem, {MH, MW});
-  for (Index i = begin; i < end; ++i) {
-    if (grid.m[0] == 1) {
-      winograd_task<T, 1, MW>(job, grid, i, Carver{scratch});
-    } else if (grid.m[1] == 1) {
-      winograd_task<T, MH, 1>(job, grid, i, Carver{scratch});
-    } else {
-      winograd_task<T, MH, MW>(job, grid, i, Carver{scratch});
+  with_winograd<T, MH, MW>(grid, [&](auto rows, auto cols) {
+    for (Index i = begin; i < end; ++i) {
+      winograd_task<T, decltype(rows), decltype(cols)>(job, grid, i, Carver{scratch});
     }
-  }
+  });
 }

@@ -48,6 +48,8 @@ constexpr DTypeTable generic_table() {
                                                           winograd<T, 4, 4>};
     table.conv[static_cast<int>(Family::winograd_4x2)] = {pack_winograd<T, 4, 2>,
                                                           winograd<T, 4, 2>};
+    table.conv[static_cast<int>(Family::winograd_3x3)] = {pack_winograd<T, 3, 3>,
+                                                          winograd<T, 3, 3>};
   }
   table.conv[static_cast<int>(Family::transposed_planar)] = {pack_transposed<T>,
                                                              transposed_planar<T>};

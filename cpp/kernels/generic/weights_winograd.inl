@@ -22,8 +22,8 @@ template <class T, int MH, int MW>
 struct WinogradWeightTask {
   using Vt = Vec<T>;
   using Reg = typename Vt::Reg;
-  using Rows = Winograd<T, MH>;
-  using Cols = Winograd<T, MW>;
+  using Rows = Winograd<T, MH, 3>;
+  using Cols = Winograd<T, MW, 3>;
   static constexpr int W = Vt::width, AH = Rows::points, AW = Cols::points;
 
   const WeightJob& job;
@@ -67,7 +67,7 @@ struct WinogradWeightTask {
           {p.y, p.out, {0, 0}},
           static_cast<const T*>(job.grad) + group * p.group_out() * p.y.channel, outputs, tiles, 1,
           0, grads, size.grad_row, size.grad_pitch);
-      transform<WinogradInputs<T, MH>, WinogradInputs<T, MW>>(
+      transform<WinogradInputs<T, AH>, WinogradInputs<T, AW>>(
           {p.x, p.in, {grid.lowest[0], grid.lowest[1]}},
           static_cast<const T*>(job.x) + group * p.group_in() * p.x.channel, inputs, tiles,
           grid.depth.in_step, grid.depth.offset(tap), transformed, size.input_row,
@@ -87,8 +87,8 @@ struct WinogradWeightTask {
       const int count = static_cast<int>(smaller(W, channels.hi - c));
       T* first = to + (c - channels.lo);
       each_winograd_run(p, grid, tiles, [&](const WinogradRun& run, Index at) {
-        strips.transform(run, run.plane.depth * step + offset, from + c * array.step.channel, count,
-                         [&](Index i) { return first + (at + i) * row; });
+        strips.transform(run, run.plane.depth * step + offset, 0, from + c * array.step.channel,
+                         count, [&](Index i, Index) { return first + (at + i) * row; });
       });
     }
   }

@@ -33,13 +33,13 @@ static inline void each_winograd_run(const ConvProblem& p, const WinogradGrid& g
 
 // Calls visit(place, column, length) for the stretches of a run's strip: its bands, and `beyond`
 // times a band's residues more. Several bands are read as a whole; of a single one, which may be
-// wide, the pieces that the run's tiles meet.
+// wide, the pieces that the run's tiles meet. With `stride` columns for one output.
 template <class Visit>
 static inline void each_winograd_stretch(const WinogradGrid& grid, const WinogradStrip& strip,
-                                         Index beyond, Visit visit) {
+                                         Index beyond, Index stride, Visit visit) {
   const Index m = grid.m[1];
   if (!strip.pieces) {
-    return visit(0, strip.band * m * grid.step[1], strip.columns(grid, beyond));
+    return visit(0, strip.band * m * grid.step[1] * stride, strip.columns(grid, beyond) * stride);
   }
   for (Index c = 0; c < m + beyond; ++c) {
     visit(c * grid.residues + strip.first, (strip.band * m + c) * grid.step[1] + strip.first,
@@ -70,37 +70,42 @@ struct WinogradStrips {
   T *strip, *columns;  // places for a strip, [row][column][W], and its columns, [column][point][W]
   WinogradRun loaded{};  // what the strip holds, of
   const T* source = nullptr;
-  Index source_depth = 0;
+  Index source_depth = 0, source_phase = 0;
 
   // Tiles overlap by so many elements.
   Index beyond() const { return Cols::from - grid.m[1]; }
 
-  // Transforms the tiles of a run, for a vector of channels: `channels` of them from `from` on.
-  // place(tile) is where the first point of a tile goes.
+  // Transforms the tiles of a run, of one phase of the rows and all of the columns, for a vector of
+  // channels: `channels` of them from `from` on. place(tile, phase of the columns) is where the
+  // first point of a tile goes.
   template <class Place>
-  void transform(const WinogradRun& run, Index depth, const T* from, int channels, Place place) {
+  void transform(const WinogradRun& run, Index depth, Index phase, const T* from, int channels,
+                 Place place) {
     const WinogradStrip cut = winograd_strip(grid, run.col, run.count);
-    load(run, cut, depth, from, channels);
+    load(run, cut, depth, phase, from, channels);
     const T* row[Rows::from];
     for (int r = 0; r < Rows::from; ++r) row[r] = row_at(run, r);
     if constexpr (!in_registers) {
-      each_winograd_stretch(grid, cut, beyond(), [&](Index at, Index, Index length) {
-        transform_columns(row, at, length);
-      });
+      each_winograd_stretch(
+          grid, cut, beyond(), grid.stride[1],
+          [&](Index at, Index, Index length) { transform_columns(row, at, length); });
     }
-    const T* const ahead = next_rows(run, depth, from);
-    Index column = cut.first, residue = cut.first;
-    for (Index i = 0; i < run.count; ++i) {
-      fetch(ahead, i, channels);
-      if constexpr (in_registers) {
-        transform_tile(row, column, place(i));
-      } else {
-        transform_rows(columns + column * Rows::to * W, place(i));
-      }
-      ++column;
-      if (++residue == grid.residues) {
-        residue = 0;
-        column += (grid.m[1] - 1) * grid.residues;
+    const T* const ahead = next_rows(run, depth, phase, from);
+    for (Index phase_col = 0; phase_col < grid.stride[1]; ++phase_col) {
+      Index column = cut.first, residue = cut.first;
+      for (Index i = 0; i < run.count; ++i) {
+        if (phase_col == 0) fetch(ahead, i, channels);
+        const Index at = column * grid.stride[1] + phase_col;
+        if constexpr (in_registers) {
+          transform_tile(row, at, place(i, phase_col));
+        } else {
+          transform_rows(columns + at * Rows::to * W, place(i, phase_col));
+        }
+        ++column;
+        if (++residue == grid.residues) {
+          residue = 0;
+          column += (grid.m[1] - 1) * grid.residues;
+        }
       }
     }
   }
@@ -154,19 +159,23 @@ struct WinogradStrips {
 
   // The first of the rows that the next tile row meets and this one does not, from the run's first
   // column on.
-  const T* next_rows(const WinogradRun& run, Index depth, const T* from) const {
-    const Index row =
-        run.plane.first + array.lowest[0] + (run.row * grid.m[0] + Rows::from) * grid.step[0];
+  const T* next_rows(const WinogradRun& run, Index depth, Index phase, const T* from) const {
+    const Index row = run.plane.first + array.lowest[0] + phase +
+                      (run.row * grid.m[0] + Rows::from) * row_distance();
     return from + run.plane.batch * array.step.batch + depth * array.step.spatial[0] +
            row * array.step.spatial[1] +
-           (run.col * grid.m[1] + array.lowest[1]) * array.step.spatial[2];
+           (run.col * grid.m[1] * grid.stride[1] + array.lowest[1]) * array.step.spatial[2];
   }
+
+  // Of neighbouring rows of a tile, and of its columns in a strip. A stride excludes dilation.
+  Index row_distance() const { return grid.step[0] * grid.stride[0]; }
+  Index col_distance() const { return grid.residues * grid.stride[1]; }
 
   // Asks for the share of these rows of tile i of the run: planes' rows are too short for the
   // hardware to fetch them ahead, and all at once would be more than there are buffers for lines.
   void fetch(const T* rows, Index i, int channels) const {
     if (grid.residues > 1) return;
-    const Index m = grid.m[1], row_step = grid.step[0] * array.step.spatial[1];
+    const Index m = grid.m[1] * grid.stride[1], row_step = row_distance() * array.step.spatial[1];
     if (array.step.channel == 1) {
       for (Index r = 0; r < grid.m[0]; ++r) {
         for (Index c = 0; c < m; ++c) {
@@ -192,42 +201,46 @@ struct WinogradStrips {
   }
 
   // Whether the strip holds the rows that a run shares with the tile row before.
-  bool continues(const WinogradRun& run, Index depth, const T* from) const {
-    return from == source && depth == source_depth && run.row == loaded.row + 1 &&
-           run.col == loaded.col && run.count == loaded.count &&
+  bool continues(const WinogradRun& run, Index depth, Index phase, const T* from) const {
+    return from == source && depth == source_depth && phase == source_phase &&
+           run.row == loaded.row + 1 && run.col == loaded.col && run.count == loaded.count &&
            run.plane.batch == loaded.plane.batch && run.plane.depth == loaded.plane.depth &&
            run.plane.first == loaded.plane.first;
   }
 
   // The strip of a run, zero where there is padding.
-  void load(const WinogradRun& run, const WinogradStrip& cut, Index depth, const T* from,
-            int channels) {
-    const int kept = continues(run, depth, from) ? Rows::from - static_cast<int>(grid.m[0]) : 0;
+  void load(const WinogradRun& run, const WinogradStrip& cut, Index depth, Index phase,
+            const T* from, int channels) {
+    const int kept =
+        continues(run, depth, phase, from) ? Rows::from - static_cast<int>(grid.m[0]) : 0;
     loaded = run;
     source = from;
     source_depth = depth;
-    const Index row = run.plane.first + run.row * grid.m[0] * grid.step[0] + array.lowest[0];
+    source_phase = phase;
+    const Index row =
+        run.plane.first + run.row * grid.m[0] * row_distance() + array.lowest[0] + phase;
     const bool inside = depth >= 0 && depth < array.size[0];
     const Range rows =
-        inside ? outputs_inside(Rows::from, array.size[1], grid.step[0], row) : Range{0, 0};
+        inside ? outputs_inside(Rows::from, array.size[1], row_distance(), row) : Range{0, 0};
     const T* plane = from + run.plane.batch * array.step.batch + depth * array.step.spatial[0];
-    const Index row_step = grid.step[0] * array.step.spatial[1];
-    each_winograd_stretch(grid, cut, beyond(), [&](Index place, Index first, Index length) {
-      const Index col = first + array.lowest[1];
-      const Range cols = outputs_inside(length, array.size[2], 1, col);
-      for (int r = kept; r < Rows::from; ++r) {
-        T* to = row_at(run, r) + place * W;
-        if (r < rows.lo || r >= rows.hi || cols.empty()) {
-          fill_zero(to, length * W);
-          continue;
-        }
-        fill_zero(to, cols.lo * W);
-        turn(plane + row * array.step.spatial[1] + r * row_step +
-                 (col + cols.lo) * array.step.spatial[2],
-             array.step.spatial[2], cols.hi - cols.lo, channels, to + cols.lo * W);
-        fill_zero(to + cols.hi * W, (length - cols.hi) * W);
-      }
-    });
+    const Index row_step = row_distance() * array.step.spatial[1];
+    each_winograd_stretch(
+        grid, cut, beyond(), grid.stride[1], [&](Index place, Index first, Index length) {
+          const Index col = first + array.lowest[1];
+          const Range cols = outputs_inside(length, array.size[2], 1, col);
+          for (int r = kept; r < Rows::from; ++r) {
+            T* to = row_at(run, r) + place * W;
+            if (r < rows.lo || r >= rows.hi || cols.empty()) {
+              fill_zero(to, length * W);
+              continue;
+            }
+            fill_zero(to, cols.lo * W);
+            turn(plane + row * array.step.spatial[1] + r * row_step +
+                     (col + cols.lo) * array.step.spatial[2],
+                 array.step.spatial[2], cols.hi - cols.lo, channels, to + cols.lo * W);
+            fill_zero(to + cols.hi * W, (length - cols.hi) * W);
+          }
+        });
   }
 
   // Columns of a strip: [row][column] to [column][point].
@@ -242,7 +255,7 @@ struct WinogradStrips {
     }
   }
 
-  // A tile whose first column is `column` and whose others lie a residue apart.
+  // A tile whose first column is `column`, whose others follow at their distance.
   void transform_tile(const T* const* row, Index column, T* to) const {
     Reg half[Cols::from][Rows::to];
 #pragma GCC unroll 6
@@ -250,7 +263,7 @@ struct WinogradStrips {
       Reg in[Rows::from];
 #pragma GCC unroll 6
       for (int r = 0; r < Rows::from; ++r) {
-        in[r] = Vt::load(row[r] + (column + c * grid.residues) * W);
+        in[r] = Vt::load(row[r] + (column + c * col_distance()) * W);
       }
       Rows::map(in, half[c]);
     }
@@ -265,14 +278,14 @@ struct WinogradStrips {
     }
   }
 
-  // Rows of one tile, whose first column is `from` and whose others lie a residue apart.
+  // Rows of one tile, whose first column is `from`.
   void transform_rows(const T* from, T* to) const {
 #pragma GCC unroll 6
     for (int r = 0; r < Rows::to; ++r) {
       Reg in[Cols::from], out[Cols::to];
 #pragma GCC unroll 6
       for (int c = 0; c < Cols::from; ++c) {
-        in[c] = Vt::load(from + (c * grid.residues * Rows::to + r) * W);
+        in[c] = Vt::load(from + (c * col_distance() * Rows::to + r) * W);
       }
       Cols::map(in, out);
 #pragma GCC unroll 6

@@ -124,7 +124,7 @@ def conv_record(problem: Problem, operands: Any, exact: bool) -> Record:
         limit = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
     arrays = {"x": operands.x, "w": operands.weight, "y": y, "limit": limit}
     steps = window.stride if problem.is_transposed else window.stride[-2:]
-    if channels > 0 and set(steps) == {1} and set(kernel[-2:]) <= {1, 3}:
+    if channels > 0 and set(window.stride[-2:]) <= {1, 2} and max(kernel[-2:]) <= 6:
         size = neighbourhood(problem, operands)
         arrays["transform_limit"] = STEEPEST * sum_limit(taps + 1, size) + OWN_ROUNDINGS * np.abs(y)
     if channels > 0 and not problem.is_transposed and set(steps) == {1}:
