@@ -203,9 +203,13 @@ double winograd_cost(const ConvProblem& p, const DTypeTable& table, Family famil
 double direct_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
   if (channels_last(p)) {
     const ChannelsLastCost cost = channels_last_cost(p, table, keeps_weights);
-    // They count whole vectors; what else takes narrow groups does not compute them.
-    const double filled = std::min(1.0, number(p.group_out()) / number(table.width));
-    return 2 * filled * std::min(cost.direct, cost.pixels);
+    // They count whole vectors, which other kernels fill with several groups.
+    const double filled =
+        p.groups == 1 ? 1.0 : std::min(1.0, number(p.group_out()) / number(table.width));
+    // Transposed weights are picked from between others, which that choice need not know.
+    const double weights = number(p.out_channels * p.group_in() * p.kernel.product());
+    const double picking = p.transposed && !keeps_weights ? 7 * weights : 0.0;
+    return 2 * (filled * std::min(cost.direct, cost.pixels) + picking);
   }
   const DenseCost cost = dense_cost(p, table, keeps_weights);
   if (p.transposed && winograd_phases(p) > 1) {
@@ -236,10 +240,9 @@ CheapestTiles cheapest_tiles(const ConvProblem& p, const DTypeTable& table, bool
 }  // namespace
 
 bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
-  constexpr Index kLeastInputs = 4;  // transforms of fewer always cost more than they save
-  if (table.width == 1 || winograd_declines(p) != nullptr || p.group_in() < kLeastInputs) {
-    return false;
-  }
+  constexpr Index kLeast = 4;  // transforms of fewer channels always cost more than they save
+  if (table.width == 1 || winograd_declines(p) != nullptr) return false;
+  if (p.group_in() < kLeast || p.group_out() < kLeast) return false;
   const Family least = winograd_families(p).first;
   if (p.precision == Precision::highest && !winograd_meets_highest(p, least)) return false;
   return cheapest_tiles(p, table, keeps_weights).cost < direct_cost(p, table, keeps_weights);
