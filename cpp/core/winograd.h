@@ -151,7 +151,7 @@ FASTCONV_GEOMETRY bool winograd_rounds(const ConvProblem& p, Family family) {
 // the rounding errors of sums, which grow with their length, and of inputs, which average out;
 // added up in parts (below), long sums err less than a plain float32 loop, which is the longer the
 // more kernel elements an output has. Root mean square error over that of the loop, Gaussian
-// numbers: 4x4 0.97 at 112 products, 0.87 at 160; 4x2 0.96 at 32; four along one axis 0.93 at 64;
+// numbers: 4x4 1.04 at 96 products, 0.85 at 160; 4x2 0.96 at 32; four along one axis 0.93 at 64;
 // 2x2 0.75 at 16; kernels of 5 0.93 at 48, along one axis 0.93 at 40; kernels of 2 0.99 at 24; at
 // stride 2 0.95 to 1.05 at these limits. Transposed up to a tenth more, as without fused
 // multiply-adds.
@@ -169,7 +169,7 @@ FASTCONV_GEOMETRY Index winograd_least_sum(const ConvProblem& p, Family family) 
     default:
       if (family == Family::winograd_2x2) return 1;
       if (line) return 64;
-      if (family == Family::winograd_4x4) return strided ? 160 : 112;
+      if (family == Family::winograd_4x4) return strided ? 160 : 96;
       return strided ? 48 : 32;
   }
 }

@@ -28,8 +28,9 @@ ALGORITHMS = tuple(_core.info()["algorithms"])
 LEVELS = ("highest", "high", "medium")
 EPS = float(np.finfo(np.float32).eps)
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
-# Of the error of a plain loop: two orders of summation differ by a few per cent.
-LOOP_FACTOR = 1.1
+# Of the error of a plain loop: two orders of summation differ by a few per cent, and the loops of
+# the scalar unit round each product.
+LOOP_FACTOR, UNFUSED_LOOP_FACTOR = 1.1, 1.2
 
 Floats = NDArray[np.float32]
 
@@ -268,6 +269,10 @@ def test_errors_are_within_the_bound_of_the_level(
         assert np.all(error <= allowed), f"{way.name}: {np.max(error / allowed)} bounds"
 
 
+def loop_factor(isa: str) -> float:
+    return UNFUSED_LOOP_FACTOR if isa == "scalar" else LOOP_FACTOR
+
+
 def plain_loop(problem: Problem, operands: cases.Operands) -> Floats:
     """Multiply, round, add, round, in the order of the kernel's elements."""
     columns = fc.unfold(operands.x, problem.weight_shape[2:], **problem.options)
@@ -287,7 +292,7 @@ def plain_loop(problem: Problem, operands: cases.Operands) -> Floats:
         ((32, 256, 3, 3), 1),
         # The least sums of each kind of Winograd's tiles.
         ((32, 32, 3, 3), 1),
-        ((32, 112, 3, 3), 1),
+        ((32, 96, 3, 3), 1),
         ((32, 64, 1, 3), 1),
         ((32, 128, 3, 3), 1),
         ((32, 24, 2, 2), 1),
@@ -319,7 +324,7 @@ def test_the_highest_level_errs_no_more_than_a_float32_loop(
 
     most = error(plain_loop(problem, operands))
     for way in each_way(problem, operands, "highest"):
-        assert error(way.result) <= LOOP_FACTOR * most, way.name
+        assert error(way.result) <= loop_factor(isa) * most, way.name
 
 
 @pytest.mark.parametrize("kind", [gaussian, positive], ids=lambda k: k.__name__)
@@ -371,7 +376,7 @@ def test_transposed_it_errs_no_more_than_a_float32_loop(
         return float(np.sqrt(np.mean(relative**2)))
 
     for way in each_way(problem, operands, "highest"):
-        assert error(way.result) <= LOOP_FACTOR * error(sums), way.name
+        assert error(way.result) <= loop_factor(isa) * error(sums), way.name
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[:4], ids=lambda p: p.name)
