@@ -65,8 +65,13 @@ static RowTile<T> row_tile_of_vectors(int vectors, RowForm form) {
 // Rows and vectors of the tiles of a sweep, with what is unrolled for them.
 struct RowChoice {
   int rows, most_vectors;
-  int fixed_rows;  // 3, 5 or 7 where the kernel's rows are unrolled, else 0
+  int fixed_rows;  // 1, 3, 5 or 7 where the kernel's rows are unrolled, else 0
 };
+
+// Kernels of one row that have tiles of their own.
+static inline bool unrolls_row(Index kernel_cols) {
+  return kernel_cols == 3 || kernel_cols == 5;
+}
 
 // The largest tile, among those that compute few rows twice. Of rows a dilation apart there are
 // `members.lo` or `members.hi`.
@@ -98,7 +103,17 @@ static inline RowChoice choose_rows(Index kernel_rows, Index kernel_cols, Index 
   if (spacing == 1 && most >= L::tall_rows) return {L::tall_rows, L::vectors, 0};
   if (most >= 4) return {4, L::vectors, 0};
   if (most >= 2) return {2, L::vectors, 0};
-  return {1, L::single_vectors, 0};
+  // Of one row and few columns, these are unrolled: what a tile begins and ends with is as much as
+  // its products.
+  const bool short_row = kernel_rows == 1 && column_step == 1 && unrolls_row(kernel_cols);
+  return {1, L::single_vectors, short_row ? 1 : 0};
+}
+
+// Tiles of one row whose kernel columns are unrolled.
+template <class T>
+static RowTile<T> short_row_tile(Index kernel_cols, int vectors, RowForm form) {
+  if (kernel_cols == 3) return row_tile_of_vectors<T, 1, 3, 1, 1, 1>(vectors, form);
+  return row_tile_of_vectors<T, 1, 5, 1, 1, 1>(vectors, form);
 }
 
 // Tiles whose kernel rows are unrolled; of 3 x 3, and of 5 x 5 and 7 x 7 where a tile has few
@@ -121,11 +136,14 @@ static RowTile<T> fixed_row_tile(int rows, bool square, int vectors, RowForm for
   return row_tile_of_vectors<T, 5, 0, SW, SW, R>(vectors, form);
 }
 
-// `square`: as many kernel columns as rows.
 template <class T, int SW>
-static RowTile<T> row_tile_for(const RowChoice& c, Index spacing, bool square, int vectors,
+static RowTile<T> row_tile_for(const RowChoice& c, Index spacing, Index kernel_cols, int vectors,
                                RowForm form) {
   using L = RowLimits<T>;
+  const bool square = kernel_cols == c.fixed_rows;
+  if constexpr (SW == 1) {
+    if (c.fixed_rows == 1) return short_row_tile<T>(kernel_cols, vectors, form);
+  }
   if (c.fixed_rows != 0) {
     if constexpr (L::narrow_rows > L::fixed_rows) {
       if (c.rows > L::fixed_rows)
@@ -263,9 +281,8 @@ class RowSweep {
                        : only_ends(at, vectors)   ? RowEdge::ends
                                                   : RowEdge::all,
                        problem_.planes == 1};
-    const bool square = taps == choice_.fixed_rows;
-    block.run = step == 1 ? row_tile_for<T, 1>(choice_, spacing, square, vectors, form)
-                          : row_tile_for<T, 2>(choice_, spacing, square, vectors, form);
+    block.run = step == 1 ? row_tile_for<T, 1>(choice_, spacing, taps, vectors, form)
+                          : row_tile_for<T, 2>(choice_, spacing, taps, vectors, form);
     if (form.edge == RowEdge::none) return masks;
     block.masks = masks;
     for (Index s = 0; s < taps; ++s) {
