@@ -5,7 +5,8 @@
 // the benchmark's suites kept their fastest family. The family with the least estimate then takes,
 // on average, 1.02 to 1.06 times as long as the fastest; those for pointwise layers that read whole
 // rows come from 919 and 260 layers of their own. The two estimates for channels-last come
-// from 615 and 188 layers: 1.02 to 1.03 times, where either family alone takes 1.06 to 1.13.
+// from 615 and 188 layers: 1.02 to 1.03 times, where either family alone takes 1.06 to 1.13. All
+// were measured on processors whose units for multiply-adds are as wide as a vector.
 #include "core/choose_dense.h"
 
 #include <algorithm>
@@ -95,7 +96,7 @@ double direct_cost(const Work& w) {
   const double met = reach < tile_width || w.cols < 2 * w.lanes()
                          ? 1.0
                          : std::min(1.0, w.in_width + tile_width / reach);
-  const double sum = w.channels * w.taps * w.in_depth * w.in_height * met;
+  const double sum = std::max(1.0, w.channels * w.taps * w.in_depth * w.in_height * met);
   // A run of steps starts anew for each kernel element, or row; strips of few channels are near.
   const double restart = p.group_in() <= 8 ? 0.002 : 0.004;
   const double run = row.copies > 1 ? 1.0 : number(larger(1, w.width.taps));
@@ -103,7 +104,7 @@ double direct_cost(const Work& w) {
                              number(row.copies * col.copies * col.length);
   const double element = p.stride[2] > 1 && !p.transposed ? 0.65 : 4.0 / w.lanes();
   return tiles * sum * (steps.cycles + restart * w.tile * steps.tiles / run) +
-         packed_rows * (26 + pitch * element) + 0.5 * w.stored();
+         packed_rows * (26 + pitch * element) + (0.5 + 0.6 / sum) * w.stored();
 }
 
 // What pointwise layers that read whole rows move through the caches.
@@ -201,7 +202,8 @@ struct PixelSteps {
     const double vectors = w.vectors(w.outputs), pair = number(static_cast<Index>(vectors) / 2);
     const double single = vectors - 2 * pair;
     panels = pair + single;
-    cycles = pair * std::max(pixels, 4.0) + single * std::max((pixels + 1) / 2, 4.0);
+    const double two = pair_cycles(w.table);
+    cycles = pair * std::max(two * pixels, 4.0) + single * std::max(two * (pixels + 1) / 2, 4.0);
     sum = w.channels * w.taps * w.in_depth * w.in_height * (clips ? w.in_width : 1.0);
     const double columns = number(larger(1, w.width.taps));
     sums = number(most * w.table.pixels_n) * (clips ? columns : 1.0);
@@ -253,7 +255,7 @@ double last_direct_cost(const Work& w) {
   double cycles = 0;
   for (Index i = 0; i < panels; ++i) {
     const Index v = vectors * (i + 1) / panels - vectors * i / panels;
-    cycles += std::max(0.5 * number(pixels * v), 4.0);
+    cycles += std::max(0.5 * pair_cycles(w.table) * number(pixels * v), 4.0);
   }
   const double tiles = w.units * number(ceil_div(static_cast<Index>(w.pixels()), pixels));
   const double met = w.taps * w.in_depth * w.in_height * std::min(1.0, w.in_width + 5 / w.cols);

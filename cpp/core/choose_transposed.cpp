@@ -32,8 +32,9 @@ double planar_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
   const double tiles = units * number(ceil_div(larger(1, positions), table.width) * table.width) /
                        number(table.planar_n);
   const double taps = number(subpixel_taps(p, 1) * subpixel_taps(p, 2));
-  return tiles *
-             (number(p.group_in()) * taps * steps.cycles + 200.0 * steps.tiles * number(phases)) +
+  constexpr double kSlowed = 1.1;  // positions between rows, and tiles that the last row cuts
+  return tiles * (kSlowed * number(p.group_in()) * taps * steps.cycles +
+                  200.0 * steps.tiles * number(phases)) +
          units * number(p.group_in() * (h.count + h.taps - 1)) * 15 +
          outputs(p) / number(table.width) * 4 + (keeps_weights ? 0.0 : weights(p) * 3);
 }
@@ -49,7 +50,7 @@ double pixels_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
   // Tasks pack for themselves where they are few; kernel elements of several depths are picked from
   // between others.
   const double packing = (p.kernel[0] == 1 ? 0.5 : 12.0) * number(smaller(16, p.batch * p.out[0]));
-  return inputs * (vectors * (number(p.group_in()) / 2 + 3) +
+  return inputs * (vectors * (pair_cycles(table) * number(p.group_in()) / 2 + 3) +
                    number(ceil_div(p.group_in(), width)) * 5) +
          outputs(p) / number(width) * (7 + 8 * met) +
          number(p.batch * p.groups * p.out[0] * lots * taps) * 70 +

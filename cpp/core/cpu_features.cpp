@@ -40,7 +40,21 @@ bool cpu_has_amx() {
   return false;
 #endif
 }
+bool cpu_halves_avx512() {
+  static const bool halves = [] {
+    constexpr unsigned kZen4 = 0x19;  // the family; Zen 3, the same, knows no AVX-512
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!cpu_has_avx512() || !__builtin_cpu_is("amd") || __get_cpuid(1, &a, &b, &c, &d) == 0) {
+      return false;
+    }
+    return (a >> 8 & 0xFu) + (a >> 20 & 0xFFu) == kZen4;
+  }();
+  return halves;
+}
 #else
+bool cpu_halves_avx512() {
+  return false;
+}
 bool cpu_has_amx() {
   return false;
 }

@@ -90,10 +90,11 @@ struct WinogradCut {
 
 // Estimates of one problem. The constants are measured with AVX-512; with AVX2 they choose the
 // faster kernel of 20 layers but for two, too. Products run at 85 % of the peak; one transform of a
-// tile and a vector of channels costs as much as 14 multiply-adds for each of its points. A vector
-// of weights costs 20 to transform; if all of them do not fit the second-level cache, 12 to fetch
-// for each block of tiles; and where one phase writes it and the next, on another core, reads it,
-// 100 more, because its cache line moves from core to core twice.
+// tile and a vector of channels costs as much as 14 multiply-adds for each of its points (9 where
+// these take as long again, see pair_cycles). A vector of weights costs 20 to transform; if all of
+// them do not fit the second-level cache, 6 cycles to fetch for each block of tiles, if they fit no
+// cache 14; and where one phase writes it and the next, on another core, reads it, 100 more,
+// because its cache line moves from core to core twice.
 class WinogradCosts {
  public:
   WinogradCosts(const ConvProblem& p, const DTypeTable& table, Family family, Index cache,
@@ -104,13 +105,16 @@ class WinogradCosts {
         fits_(fitting_tiles(p, grid_, table, cache)),
         tile_m_(table.winograd_m),
         keeps_weights_(keeps_weights) {
-    constexpr double kProducts = 0.85, kTransform = 14, kPart = 2;
+    constexpr double kProducts = 0.85, kPart = 2;
+    constexpr Index kLastLevel = Index{24} << 20;
+    const double transform = pair_cycles(table) > 1 ? 9 : 14;
     const double points = number(grid_.points());
     weights_ = sums() * number(p.kernel[0] * p.group_in() * packed_.vectors);
-    fetched_ = packed_.size() * element_size(p.dtype) > 2 * cache;
+    const Index bytes = packed_.size() * element_size(p.dtype);
+    fetch_ = (bytes > kLastLevel ? 14 : bytes > 2 * cache ? 6 : 0) * 2 / pair_cycles(table);
     const Index blocks = grid_.phases() * p.kernel[0] * ceil_div(p.group_in(), table.width);
-    turn_in_ = points * kTransform * number(blocks);
-    turn_out_ = points * kTransform * number(packed_.vectors);
+    turn_in_ = points * transform * number(blocks);
+    turn_out_ = points * transform * number(packed_.vectors);
     products_ = weights_ * (1 / kProducts + kPart / number(winograd_part(p, grid_)));
   }
 
@@ -147,11 +151,11 @@ class WinogradCosts {
   }
 
   WinogradCut cut(bool in_passing, Index blocks, Index parts, int threads) const {
-    constexpr double kPack = 20, kFetch = 12, kMove = 100;
+    constexpr double kPack = 20, kMove = 100;
     const double share =
         number(ceil_div(packed_.blocks(), parts)) / number(packed_.blocks());  // the largest
     const double tiles = number(ceil_div(grid_.total(), blocks));
-    const double fetches = fetched_ && !in_passing ? weights_ * kFetch : 0.0;
+    const double fetches = in_passing ? 0.0 : weights_ * fetch_;
     const double multiplied = tiles * products_;
     double task = tiles * turn_in_ +
                   share * (tiles * turn_out_ + (multiplied > fetches ? multiplied : fetches));
@@ -187,8 +191,7 @@ class WinogradCosts {
   const Index fits_;
   const Index tile_m_;
   const bool keeps_weights_;
-  double weights_, turn_in_, turn_out_, products_;
-  bool fetched_;
+  double weights_, turn_in_, turn_out_, products_, fetch_;
 };
 
 // What the choice of a family goes by: one thread and a cache of the usual size, so that it depends
@@ -199,8 +202,9 @@ double winograd_cost(const ConvProblem& p, const DTypeTable& table, Family famil
   return WinogradCosts(p, table, family, kCache, keeps_weights).best(1).cost;
 }
 
-// The same of the fastest direct kernel. Its estimates count cycles of two multiply-adds.
+// The same of the fastest direct kernel, whose estimates count cycles.
 double direct_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
+  const double per_cycle = 2 / pair_cycles(table);
   if (channels_last(p)) {
     const ChannelsLastCost cost = channels_last_cost(p, table, keeps_weights);
     // They count whole vectors, which other kernels fill with several groups.
@@ -209,14 +213,14 @@ double direct_cost(const ConvProblem& p, const DTypeTable& table, bool keeps_wei
     // Transposed weights are picked from between others, which that choice need not know.
     const double weights = number(p.out_channels * p.group_in() * p.kernel.product());
     const double picking = p.transposed && !keeps_weights ? 7 * weights : 0.0;
-    return 2 * (filled * std::min(cost.direct, cost.pixels) + picking);
+    return per_cycle * (filled * std::min(cost.direct, cost.pixels) + picking);
   }
   const DenseCost cost = dense_cost(p, table, keeps_weights);
   if (p.transposed && winograd_phases(p) > 1) {
     const TransposedCost strided = transposed_cost(p, table, keeps_weights);
-    return 2 * std::min({cost.pixels, strided.planar, strided.pixels});
+    return per_cycle * std::min({cost.pixels, strided.planar, strided.pixels});
   }
-  return 2 * std::min({cost.direct, cost.im2col, cost.pixels});
+  return per_cycle * std::min({cost.direct, cost.im2col, cost.pixels});
 }
 
 struct CheapestTiles {

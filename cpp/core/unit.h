@@ -81,6 +81,7 @@ struct ConvKernel {
 
 struct DTypeTable {
   int width = 1;  // elements of a vector
+  int vector_bytes = 0;
   // Register tiles of the planar kernels (output channels x pixels), of the channels-last kernels
   // and of the pixel kernel (pixels x output channels); the second number is a multiple of `width`.
   Index planar_m = 1, planar_n = 1;

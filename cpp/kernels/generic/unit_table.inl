@@ -20,6 +20,7 @@ constexpr DTypeTable generic_table() {
   DTypeTable table{};
   add_gradients<T>(table);
   table.width = Vec<T>::width;
+  table.vector_bytes = Vec<T>::width * static_cast<int>(sizeof(Acc<T>));
   table.planar_m = PlanarShape<T>::m;
   table.planar_n = PlanarShape<T>::n;
   table.channels_last_m = LastShape<T>::m;
@@ -73,6 +74,7 @@ constexpr DTypeTable narrow_table() {
   DTypeTable table{};
   add_gradients<T>(table);
   table.width = Vec<T>::width;
+  table.vector_bytes = Vec<T>::width * static_cast<int>(sizeof(Acc<T>));
   table.planar_m = PlanarShape<float>::m;
   table.planar_n = PlanarShape<float>::n;
   table.channels_last_m = LastShape<float>::m;
