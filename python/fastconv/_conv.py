@@ -93,7 +93,8 @@ def conv2d(
         dilation: Step between kernel elements, an int or one per axis.
         groups: Parts into which channels are split; each part is a convolution of its own.
         algorithm: "auto", "direct", "im2col", "winograd" (float32; kernels of 2, 3 or 5 elements
-            along an axis, at stride 2 of 3 to 6) or "fft" (few channels per group, kernels of many elements, stride 1).
+            along an axis, at stride 2 of 3 to 6) or "fft" (few channels per group, kernels of many
+            elements, stride 1).
             A forced algorithm that cannot do the problem is an error.
         activation: None, "relu", "relu6", "leaky_relu" (slope 0.01), "sigmoid", "tanh", "silu",
             "gelu" (erf form) or "hardswish", applied as results are stored.
