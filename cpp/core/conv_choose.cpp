@@ -151,8 +151,8 @@ bool suits_turned(const ConvProblem& p, const DTypeTable& table) {
   const double width = number(table.width), vectors = number(ceil_div(p.out[2], table.width));
   const double rows = number(p.out[0] * p.out[1]), taps = number(p.kernel.product());
   const bool signal = p.kernel[0] * p.kernel[1] == 1 && 2 * p.kernel[2] >= 3 * table.width;
-  const double strided = p.stride[2] > 1 ? 2.3 : 1.0;
-  const double along = rows * (12 + vectors * taps * (signal ? 0.4 : 0.85)) * strided;
+  const double picking = p.stride[2] > 1 ? 2.3 : 1.0;  // of every other element
+  const double along = rows * (12 + vectors * taps * (signal ? 0.4 : 0.85)) * picking;
   double inside = 1;
   for (int a = 0; a < kAxes; ++a) inside *= number(smaller(p.kernel[a], p.in[a]));
   const double outputs = number(p.out.product()), moved = number(p.in.product()) + outputs;

@@ -21,22 +21,24 @@ bool along_axis(const ConvProblem& p, int axis) {
 
 // Families for a kernel, the one of the smallest errors first.
 struct WinogradFamilies {
-  Family first;
+  const Family* first;
   Index count;
 
-  Family operator[](Index i) const {
-    return static_cast<Family>(static_cast<int>(first) + static_cast<int>(i));
-  }
+  const Family* begin() const { return first; }
+  const Family* end() const { return first + count; }
 };
 
 WinogradFamilies winograd_families(const ConvProblem& p) {
+  static constexpr Family kPair[] = {Family::winograd_3x3}, kFive[] = {Family::winograd_2x2};
+  static constexpr Family kThree[] = {Family::winograd_2x2, Family::winograd_4x2,
+                                      Family::winograd_4x4};
   switch (winograd_taps(p)) {
     case 2:
-      return {Family::winograd_3x3, 1};
+      return {kPair, 1};
     case 5:
-      return {Family::winograd_2x2, 1};
+      return {kFive, 1};
     default:
-      return {Family::winograd_2x2, 3};
+      return {kThree, 3};
   }
 }
 
@@ -61,9 +63,8 @@ const char* winograd_declines(const ConvProblem& p) {
 
 const char* winograd_declines(const ConvProblem& p, Family family) {
   if (const char* why = winograd_declines(p); why != nullptr) return why;
-  const WinogradFamilies families = winograd_families(p);
-  for (Index i = 0; i < families.count; ++i) {
-    if (families[i] == family) return nullptr;
+  for (const Family suited : winograd_families(p)) {
+    if (suited == family) return nullptr;
   }
   return "its tiles are for kernels of another size";
 }
@@ -231,9 +232,10 @@ struct CheapestTiles {
 // Of the tiles that are accurate enough.
 CheapestTiles cheapest_tiles(const ConvProblem& p, const DTypeTable& table, bool keeps_weights) {
   const WinogradFamilies families = winograd_families(p);
-  CheapestTiles best{families.first, winograd_cost(p, table, families.first, keeps_weights)};
-  for (Index i = 1; i < families.count; ++i) {
-    const Family family = families[i];
+  const Family least = *families.begin();
+  CheapestTiles best{least, winograd_cost(p, table, least, keeps_weights)};
+  for (const Family family : families) {
+    if (family == least) continue;
     if (p.precision == Precision::highest && !winograd_meets_highest(p, family)) continue;
     const double cost = winograd_cost(p, table, family, keeps_weights);
     if (cost < best.cost) best = {family, cost};
@@ -247,7 +249,7 @@ bool winograd_suits(const ConvProblem& p, const DTypeTable& table, bool keeps_we
   constexpr Index kLeast = 4;  // transforms of fewer channels always cost more than they save
   if (table.width == 1 || winograd_declines(p) != nullptr) return false;
   if (p.group_in() < kLeast || p.group_out() < kLeast) return false;
-  const Family least = winograd_families(p).first;
+  const Family least = *winograd_families(p).begin();
   if (p.precision == Precision::highest && !winograd_meets_highest(p, least)) return false;
   return cheapest_tiles(p, table, keeps_weights).cost < direct_cost(p, table, keeps_weights);
 }

@@ -269,6 +269,11 @@ def test_errors_are_within_the_bound_of_the_level(
         assert np.all(error <= allowed), f"{way.name}: {np.max(error / allowed)} bounds"
 
 
+def mean_error(result: Floats, exact: NDArray[np.float64], magnitude: NDArray[np.float64]) -> float:
+    """Root mean square, relative to the sums of magnitudes."""
+    return float(np.sqrt(np.mean(((result.reshape(exact.shape) - exact) / magnitude) ** 2)))
+
+
 def loop_factor(isa: str) -> float:
     return UNFUSED_LOOP_FACTOR if isa == "scalar" else LOOP_FACTOR
 
@@ -318,13 +323,9 @@ def test_the_highest_level_errs_no_more_than_a_float32_loop(
     exact = cases.call(reference, problem, wide)
     magnitude = reference.magnitude(problem.op, *wide.positional, **problem.options)
 
-    def error(result: Any) -> float:
-        relative = (result.reshape(exact.shape) - exact) / magnitude
-        return float(np.sqrt(np.mean(relative**2)))
-
-    most = error(plain_loop(problem, operands))
+    most = loop_factor(isa) * mean_error(plain_loop(problem, operands), exact, magnitude)
     for way in each_way(problem, operands, "highest"):
-        assert error(way.result) <= loop_factor(isa) * most, way.name
+        assert mean_error(way.result, exact, magnitude) <= most, way.name
 
 
 @pytest.mark.parametrize("kind", [gaussian, positive], ids=lambda k: k.__name__)
@@ -371,12 +372,9 @@ def test_transposed_it_errs_no_more_than_a_float32_loop(
     loop = Problem("loop", "conv2d", spread.shape, weight.shape)
     sums = plain_loop(loop, cases.Operands(np.pad(spread, margins), weight))
 
-    def error(result: Any) -> float:
-        relative = (result.reshape(exact.shape) - exact) / magnitude
-        return float(np.sqrt(np.mean(relative**2)))
-
+    most = loop_factor(isa) * mean_error(sums, exact, magnitude)
     for way in each_way(problem, operands, "highest"):
-        assert error(way.result) <= loop_factor(isa) * error(sums), way.name
+        assert mean_error(way.result, exact, magnitude) <= most, way.name
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[:4], ids=lambda p: p.name)
