@@ -169,7 +169,7 @@ FASTCONV_GEOMETRY Index winograd_least_sum(const ConvProblem& p, Family family) 
     default:
       if (family == Family::winograd_2x2) return 1;
       if (line) return 64;
-      if (family == Family::winograd_4x4) return strided ? 160 : 96;
+      if (family == Family::winograd_4x4) return strided ? 160 : p.transposed ? 128 : 96;
       return strided ? 48 : 32;
   }
 }
